@@ -5,5 +5,6 @@ mod options;
 
 mod codec;
 
+pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
 pub use error::{Error, ErrorKind, Result};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};

@@ -1,5 +1,11 @@
 //! Bytes of keys, rows and pages.
 
+pub(crate) mod frame;
+pub(crate) mod wire;
+
+mod key;
 mod key_buf;
 
+pub use key::{First, Key, KeyVia, Prefix, TotalF64};
+pub(crate) use key::{decode_key, encode_key, key_bounds, prefix_bounds, successor};
 pub(crate) use key_buf::KeyBuf;
