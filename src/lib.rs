@@ -6,5 +6,8 @@ mod options;
 mod codec;
 mod context;
 
+mod pool;
+
 pub use error::{Error, ErrorKind, Result};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
+pub use pool::{Pool, Task};
