@@ -4,7 +4,11 @@ mod error;
 mod options;
 
 mod codec;
+mod context;
+
+mod pool;
 
 pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
 pub use error::{Error, ErrorKind, Result};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
+pub use pool::{Pool, Task};
