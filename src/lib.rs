@@ -5,6 +5,7 @@ mod options;
 
 mod codec;
 mod context;
+pub mod lock;
 
 pub use error::{Error, ErrorKind, Result};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
