@@ -81,6 +81,13 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Notes a new owner of the slot.
+    #[inline]
+    pub(crate) fn begin(&mut self, caller: &'static Location<'static>, label: Option<&Arc<str>>) {
+        let use_count = self.owner.as_ref().map_or(0, |owner| owner.use_count.wrapping_add(1));
+        self.owner = Some(Owner { use_count, caller, label: label.cloned(), since: Instant::now() });
+    }
+
     /// The highest granule held (L3). Asked for only where a lock was not free, so it is not kept up to date.
     pub(crate) fn top(&self) -> Option<Granule<'_>> {
         let row = self.rows.greatest().map(|row| Granule::Within(row.table, &row.key, Level::Row));

@@ -174,8 +174,7 @@ impl LockSet {
                 Ok(same) => return Ok(same),
                 Err(Blocked::Refused | Blocked::TooManyRows) => return Ok(false),
                 Err(Blocked::Wait(wanted)) => {
-                    let slot = activate(&mut self.slot, &self.manager, self.caller, self.label.as_ref());
-                    if let Waited::TimedOut(_) = wait(&self.manager, slot, *wanted, Some(deadline)) {
+                    if let Waited::TimedOut(_) = wait(&self.manager, self.slot(), *wanted, Some(deadline)) {
                         return Ok(false);
                     }
                 }
@@ -226,8 +225,19 @@ impl LockSet {
         &mut self,
         step: impl Fn(&mut Held, &LockManager) -> Result<R, Blocked>,
     ) -> Result<R, Blocked> {
-        let slot = activate(&mut self.slot, &self.manager, self.caller, self.label.as_ref());
-        step(&mut slot.held.lock(), &self.manager)
+        let (slot, begins) = match &self.slot {
+            Some(slot) => (slot, false),
+            None => (&*self.slot.insert(self.manager.registry.take()), true),
+        };
+        let mut held = slot.held.lock();
+        if begins {
+            held.begin(self.caller, self.label.as_ref());
+        }
+        step(&mut held, &self.manager)
+    }
+
+    fn slot(&self) -> &Slot {
+        self.slot.as_ref().expect("a step was made, so there is a slot")
     }
 
     #[cold]
@@ -237,22 +247,21 @@ impl LockSet {
             Blocked::Refused => false,
             Blocked::TooManyRows => true,
         };
-        let slot = activate(&mut self.slot, &self.manager, self.caller, self.label.as_ref());
-        let plan = self.plan.get_or_insert_default();
-        plan.learn(&slot.held.lock());
-        learn(plan);
+        let mut plan = self.plan.take().unwrap_or_default();
+        plan.learn(&self.slot().held.lock());
+        learn(&mut plan);
         if too_many {
             plan.widen_largest();
             self.manager.counters.escalations.add();
         }
+        self.plan = Some(plan);
         self.restart_wanted = true;
         Err(blame::restart())
     }
 
-    fn wait(&mut self, wanted: Wanted) -> Result<()> {
+    fn wait(&self, wanted: Wanted) -> Result<()> {
         let since = Instant::now();
-        let slot = activate(&mut self.slot, &self.manager, self.caller, self.label.as_ref());
-        match wait(&self.manager, slot, wanted, self.manager.deadline()) {
+        match wait(&self.manager, self.slot(), wanted, self.manager.deadline()) {
             Waited::Granted | Waited::Retired => Ok(()),
             Waited::TimedOut(wanted) => {
                 self.manager.counters.timeouts.add();
@@ -269,17 +278,6 @@ impl Drop for LockSet {
             Registry::give_back(slot);
         }
     }
-}
-
-/// The slot of a lock set, taken at its first lock.
-#[inline]
-fn activate<'a>(
-    slot: &'a mut Option<Arc<Slot>>,
-    manager: &LockManager,
-    caller: &'static Location<'static>,
-    label: Option<&Arc<str>>,
-) -> &'a Arc<Slot> {
-    slot.get_or_insert_with(|| manager.registry.take(caller, label))
 }
 
 fn any<T: LockTable + 'static>(table: &Arc<T>) -> Arc<dyn LockTable> {

@@ -10,12 +10,10 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -88,21 +86,15 @@ impl Registry {
         Registry { id, slots: Mutex::default() }
     }
 
-    /// A slot for a lock set that begins on this thread.
+    /// A slot for a lock set that takes its first lock on this thread. Its owner is to be noted in it next.
     #[inline]
-    pub(crate) fn take(&self, caller: &'static Location<'static>, label: Option<&Arc<str>>) -> Arc<Slot> {
+    pub(crate) fn take(&self) -> Arc<Slot> {
         let idle = THREAD.try_with(|thread| {
             let mut idle = thread.idle.borrow_mut();
             let index = idle.iter().rposition(|slot| slot.registry == self.id)?;
             Some(idle.swap_remove(index))
         });
-        let slot = idle.ok().flatten().unwrap_or_else(|| self.register());
-        {
-            let owner = &mut slot.held.lock().owner;
-            let use_count = owner.as_ref().map_or(0, |owner| owner.use_count.wrapping_add(1));
-            *owner = Some(Owner { use_count, caller, label: label.cloned(), since: Instant::now() });
-        }
-        slot
+        idle.ok().flatten().unwrap_or_else(|| self.register())
     }
 
     /// Takes a slot back, with nothing held in it. It goes to its own thread or away.

@@ -26,6 +26,19 @@ fn lock_pairs() {
         assert!(black_box(&head).try_fast(None, X));
         head.release(X, &mut Wakes::new());
     });
+    let map = best(10, runs, |number| {
+        let row = crate::lock::heads::RowKey { table: 1, key: crate::codec::KeyBuf::from(&number.to_be_bytes()[..]) };
+        assert!(black_box(&manager).rows.try_fast(row.clone(), None, X));
+        manager.rows.release(row, X, &mut Wakes::new());
+    });
+    let begin = best(10, runs, |_| {
+        let mut set = LockSet::begin(&manager, Location::caller(), None);
+        assert!(set.step(|_, _| Ok(true)).is_ok());
+    });
+    let loc = best(10, runs, |number| {
+        black_box(table.locate(&number.to_be_bytes()));
+    });
+    eprint!("map {map} begin {begin} loc {loc}\n");
     let row = best(10, runs, |number| {
         let mut set = LockSet::begin(&manager, Location::caller(), None);
         set.lock_row(black_box(&table), &number.to_be_bytes(), X).unwrap();
