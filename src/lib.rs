@@ -5,6 +5,7 @@ mod options;
 
 mod codec;
 mod context;
+pub mod lock;
 
 mod pool;
 
