@@ -298,7 +298,12 @@ fn a_panicking_drop_of_a_value_costs_no_thread_and_hangs_nobody() {
             }
         });
         assert!(catch_unwind(AssertUnwindSafe(|| block_on(skipped))).is_err());
+        let gate = Arc::new(Gate::default());
+        let blocked = occupy(&pool, &gate);
+        // Dropped before it runs, so the result is dropped by the pool's thread.
         drop(pool.apply_async(|| Bomb));
+        gate.open();
+        blocked.wait().unwrap();
         let captured = Bomb;
         pool.map_async([()], move |()| {
             let _ = &captured;
@@ -531,7 +536,7 @@ fn nothing_runs_on_a_rayon_worker() {
             seen.push(pool.apply(|| on_worker(())).unwrap());
             seen.extend(pool.map_async([(); 4], on_worker).wait().unwrap());
             seen.extend(block_on(pool.map_async([(); 4], on_worker)).unwrap());
-            assert_eq!(pool.apply(context::holds_names).unwrap(), true, "the stand-in knows the worker's guards");
+            assert!(pool.apply(context::holds_names).unwrap(), "the stand-in knows the worker's guards");
             context::pop_name(guard);
             seen
         });
