@@ -90,7 +90,7 @@ pub(crate) fn program_definition<K: Key, V: Row>(table: Table<K, V>, id: u32) ->
     }
     let mut key_shape = String::new();
     K::shape(&mut key_shape);
-    let row_shape = Shape::of_type::<V>();
+    let row_shape = Shape::of_type::<V>().map_err(|fault| fault.into_error(name))?;
     Ok(Definition { id, name: name.to_owned(), version: table.row_version(), key_shape, row_shape })
 }
 

@@ -296,8 +296,8 @@ impl Transaction {
         Self::lock_row(state, &core, &key, Mode::X)?;
         let before = self.current(state, &core, &key)?;
         if before.is_some() {
+            self.check_size(state.writes.bytes() + key.len(), state.writes.rows())?;
             state.writes.remove(&core, key);
-            self.check_size(state)?;
         }
         Ok(before)
     }
@@ -391,6 +391,11 @@ impl Transaction {
             )
             .with_source(fault)
         })?;
+        if let Err(error) = self.check_size(state.writes.bytes() + key.len() + bytes, state.writes.rows()) {
+            state.writes.arena().truncate(start);
+            return Err(error);
+        }
+        let arena = state.writes.arena();
         if bytes > MAX_PAGE_ROW_BYTES.min(self.engine.options.max_row_bytes) {
             arena.truncate(start);
             return Err(Error::new(
@@ -405,20 +410,21 @@ impl Transaction {
         }
         let row: Arc<dyn AnyRow> = row;
         state.writes.put(core, key, start, row, size.heap_bytes);
-        self.check_size(state)
+        Ok(())
     }
 
-    fn check_size(&self, state: &State) -> Result<()> {
+    /// Refuses a write that would make the transaction too large. The transaction can go on without it.
+    fn check_size(&self, bytes: usize, rows: usize) -> Result<()> {
         let limit = self.engine.options.max_transaction_bytes;
-        if state.writes.bytes() <= limit {
+        if bytes <= limit {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::TransactionTooLarge,
             format!(
-                "the transaction of {} has written {} rows of more than {limit} bytes; commit in parts, or raise max_transaction_bytes",
-                self.site,
-                state.writes.rows()
+                "the transaction of {} has written {rows} rows, and one more would be over {limit} bytes; commit in parts, \
+                 or raise max_transaction_bytes",
+                self.site
             ),
         ))
     }
