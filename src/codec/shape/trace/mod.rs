@@ -14,6 +14,7 @@
 //! What a type asks for is what it reads, so also a refused value shows its kind. Types that ask "whatever is there"
 //! (`deserialize_any`) can never be read from a form without tags, and are reported by name.
 
+mod access;
 mod deserializer;
 mod nodes;
 
