@@ -43,11 +43,12 @@ struct Capture {
     next_id: u64,
 }
 
-fn capture(engine: &Engine) -> Result<Capture> {
+fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
     let journal = engine.journal.as_ref().ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "a database in memory has no checkpoint")
     })?;
-    let last = engine.commits.latch();
+    let mut last = engine.commits.latch();
+    last.closed |= closing;
     engine.commits.reset_journal_bytes();
     let tables = engine.catalog.tables().into_iter().filter_map(|table| {
         let directory = table.directory(None)?;
@@ -56,7 +57,7 @@ fn capture(engine: &Engine) -> Result<Capture> {
     });
     Ok(Capture {
         tables: tables.collect(),
-        registration: engine.pager.registry.register(*last),
+        registration: engine.pager.registry.register(last.number),
         mark: journal.mark(),
         definitions: engine.catalog.take_dirty(),
         freed: engine.pager.take_freed(),
@@ -70,7 +71,7 @@ fn capture(engine: &Engine) -> Result<Capture> {
 /// Whatever the page store, the journal or the root file say. What is on disk stays as good as it was, but the caller
 /// must not try again: after a failed sync nobody knows what reached the disk.
 pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bool) -> Result<()> {
-    let capture = capture(engine)?;
+    let capture = capture(engine, clean)?;
     if let Some(journal) = &engine.journal {
         journal.wait_synced(capture.mark.position)?;
     }
