@@ -153,7 +153,14 @@ impl<'a> Applier<'a> {
         }
     }
 
-    fn insert_decoded(&mut self, state: &mut SlotState, at: usize, row: Option<Arc<dyn AnyRow>>, heap: usize, first: bool) {
+    fn insert_decoded(
+        &mut self,
+        state: &mut SlotState,
+        at: usize,
+        row: Option<Arc<dyn AnyRow>>,
+        heap: usize,
+        first: bool,
+    ) {
         let Some(row) = row else {
             state.give_up_decoded(&mut self.garbage);
             return;
@@ -228,7 +235,9 @@ impl<'a> Applier<'a> {
     fn drop_if_empty(&mut self, found: &Place) {
         let mut state = found.slot.latch();
         let empty = state.content.newest().bytes.as_ref().is_some_and(|bytes| bytes.is_empty());
-        let listed = found.segment.with_list(|list| (list.slots.len(), list.slots.iter().any(|slot| Arc::ptr_eq(slot, &found.slot))));
+        let listed = found
+            .segment
+            .with_list(|list| (list.slots.len(), list.slots.iter().any(|slot| Arc::ptr_eq(slot, &found.slot))));
         if !empty || !matches!(listed, Some((2.., true))) {
             return;
         }

@@ -38,7 +38,10 @@ pub(crate) struct Commits {
 
 impl Commits {
     pub(crate) fn new(last: u64) -> Self {
-        Commits { last: CachePadded::new(Mutex::new(Last { number: last, closed: false })), journal_bytes: CachePadded::new(AtomicU64::new(0)) }
+        Commits {
+            last: CachePadded::new(Mutex::new(Last { number: last, closed: false })),
+            journal_bytes: CachePadded::new(AtomicU64::new(0)),
+        }
     }
 
     /// The commit latch.
