@@ -43,10 +43,14 @@ impl<W> Queue<W> {
         self.entries.is_empty()
     }
 
+    /// Whether a conversion waits.
+    pub(crate) fn converts(&self) -> bool {
+        self.entries.front().is_some_and(|first| first.from.is_some())
+    }
+
     /// A conversion goes first, all else goes last.
     pub(crate) fn push(&mut self, entry: Entry<W>) {
         if entry.from.is_some() {
-            debug_assert!(self.entries.front().is_none_or(|first| first.from.is_none()), "L5: one converter waits");
             self.entries.push_front(entry);
         } else {
             self.entries.push_back(entry);
