@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn grants_go_on_while_the_front_fits() {
         let mut queue = queue(&[(S, None), (IS, None), (S, None), (X, None), (S, None)]);
-        assert_eq!(served(&mut queue, 0), (vec![0, 1, 2], 2 * unit(S) + unit(IS) | WAITERS));
+        assert_eq!(served(&mut queue, 0), (vec![0, 1, 2], (2 * unit(S) + unit(IS)) | WAITERS));
         assert_eq!(served(&mut queue, 0), (vec![3], unit(X) | WAITERS));
         assert_eq!(served(&mut queue, 0), (vec![4], unit(S)));
         assert!(queue.is_empty());
