@@ -163,7 +163,12 @@ pub(crate) fn holds_names() -> bool {
     any
 }
 
-/// Whether the thread runs a job of a pool.
+/// Whether the thread runs one of the user's closures for the library, so that [`check_free`] would refuse.
+pub(crate) fn in_activity() -> bool {
+    ENTERED.get().is_some()
+}
+
+/// Whether the thread runs a job of a pool, or is a thread of a pool.
 pub(crate) fn in_job() -> bool {
     JOBS.get() > 0
 }
