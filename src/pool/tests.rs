@@ -173,6 +173,38 @@ fn a_call_works_alone_while_the_threads_are_taken_and_gets_help_when_they_come_f
 }
 
 #[test]
+fn scoped_and_long_lived_threads_count_together_and_take_turns() {
+    ends(|| {
+        let (pool, gate) = (Pool::new(2), Gate::default());
+        let threads_in = Arc::new(AtomicUsize::new(0));
+        let on_pool_thread = || thread::current().name().is_some_and(|name| name.starts_with("gangline-pool"));
+        let all_in = Barrier::new(5);
+        let most = thread::scope(|scope| {
+            // Two calls of two items each: two callers and two threads of the pool.
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    pool.map(0..2, |_| {
+                        threads_in.fetch_add(usize::from(on_pool_thread()), SeqCst);
+                        all_in.wait();
+                        gate.pass();
+                        threads_in.fetch_sub(usize::from(on_pool_thread()), SeqCst);
+                    })
+                });
+            }
+            all_in.wait();
+            assert_eq!(threads_in.load(SeqCst), 2);
+            let now = threads_in.clone();
+            let task = pool.apply_async(move || now.load(SeqCst) + 1);
+            // Time for a worker to do wrong; a right one cannot start.
+            (0..5_000).for_each(|_| thread::yield_now());
+            gate.open();
+            block_on(task).unwrap()
+        });
+        assert!(most <= 2, "{most} threads of a pool of 2");
+    });
+}
+
+#[test]
 fn the_caller_goes_on_while_all_threads_wait_for_what_it_holds() {
     ends(|| {
         let pool = Pool::new(2);
