@@ -19,7 +19,9 @@ const JOURNAL: Table<u64, (u64, u64, i64)> = Table::new("journal");
 #[derive(Debug)]
 enum PayError {
     NoSuchAccount(u64),
-    TooPoor { has: i64 },
+    TooPoor {
+        has: i64,
+    },
     #[expect(dead_code, reason = "shown by Debug only")]
     Db(Error),
 }
