@@ -1,0 +1,172 @@
+//! A table below its types: id, directory, lock head, counts. Knows bytes only.
+
+use std::any::TypeId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::directory::Directory;
+use super::page::PageSlot;
+use super::registry::{Registry, Retained};
+use super::segment::{PageList, Segment};
+use super::versioned::Versioned;
+use crate::codec::{KeyBuf, PageBytes, Shape};
+use crate::lock::{Head, LockTable, SegmentLock};
+
+/// What the catalog says of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Definition {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) key_shape: String,
+    pub(crate) row_shape: Shape,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct TableCore {
+    id: u32,
+    name: String,
+    definition: RwLock<Definition>,
+    head: Head,
+    directory: RwLock<Versioned<Arc<Directory>>>,
+    rows: AtomicU64,
+    /// The Rust types that were compared with the stored shape and found to fit.
+    checked: RwLock<Vec<TypeId>>,
+    /// Held while the stored shape is completed or a table is checked.
+    pub(crate) checking: Mutex<()>,
+}
+
+impl TableCore {
+    /// An empty table, made by `commit`: one segment with one empty page.
+    pub(crate) fn empty(definition: Definition, commit: u64, segment: u64) -> Arc<Self> {
+        let page = PageSlot::fresh(commit, PageBytes::new(), None, 0);
+        let pages = PageList { lows: vec![KeyBuf::empty()], slots: vec![page] };
+        let segment = Segment::new(segment, KeyBuf::empty(), None, commit, pages, 0);
+        Self::with(definition, commit, vec![segment])
+    }
+
+    /// A table of these segments as of `commit`.
+    pub(crate) fn with(definition: Definition, commit: u64, segments: Vec<Arc<Segment>>) -> Arc<Self> {
+        let rows = segments.iter().map(|segment| segment.rows()).sum();
+        Arc::new(TableCore {
+            id: definition.id,
+            name: definition.name.clone(),
+            definition: RwLock::new(definition),
+            head: Head::new(),
+            directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
+            rows: AtomicU64::new(rows),
+            checked: RwLock::new(Vec::new()),
+            checking: Mutex::new(()),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn definition(&self) -> Definition {
+        self.definition.read().clone()
+    }
+
+    pub(crate) fn set_row_shape(&self, shape: Shape) {
+        self.definition.write().row_shape = shape;
+    }
+
+    #[inline]
+    pub(crate) fn is_checked(&self, types: TypeId) -> bool {
+        self.checked.read().contains(&types)
+    }
+
+    pub(crate) fn set_checked(&self, types: TypeId) {
+        let mut checked = self.checked.write();
+        if !checked.contains(&types) {
+            checked.push(types);
+        }
+    }
+
+    /// The newest directory, or that of a commit number; none when the table was not there yet.
+    #[inline]
+    pub(crate) fn directory(&self, number: Option<u64>) -> Option<Arc<Directory>> {
+        let directory = self.directory.read();
+        match number {
+            None => Some(Arc::clone(directory.newest())),
+            Some(number) => directory.at(number).cloned(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn with_directory<R>(&self, with: impl FnOnce(&Directory) -> R) -> R {
+        with(self.directory.read().newest())
+    }
+
+    /// The segment that covers a key now.
+    #[inline]
+    pub(crate) fn segment_of(&self, key: &[u8]) -> Arc<Segment> {
+        Arc::clone(self.directory.read().newest().segment_of(key))
+    }
+
+    /// Puts another directory in place, made by `commit`. Under the commit latch.
+    pub(crate) fn replace_directory(self: &Arc<Self>, commit: u64, directory: Directory, registry: &Registry) {
+        let mut versions = self.directory.write();
+        let (newest, kept) = versions.edit(commit, registry);
+        *newest = Arc::new(directory);
+        if kept {
+            registry.retain(Retained::Table(Arc::downgrade(self)));
+        }
+    }
+
+    pub(crate) fn prune(&self, registry: &Registry) -> bool {
+        self.directory.write().prune(registry)
+    }
+
+    /// Committed rows now.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Acquire)
+    }
+
+    /// Counts an inserted or removed row. Under the commit latch.
+    #[inline]
+    pub(crate) fn count(&self, added: bool) {
+        if added {
+            self.rows.fetch_add(1, Ordering::Release);
+        } else {
+            self.rows.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+fn segment_lock(segment: &Segment) -> SegmentLock {
+    SegmentLock { low: segment.low.clone(), high: segment.high.clone(), head: Arc::clone(&segment.head) }
+}
+
+impl LockTable for TableCore {
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn locate(&self, key: &[u8]) -> SegmentLock {
+        self.with_directory(|directory| segment_lock(directory.segment_of(key)))
+    }
+
+    fn segments_in(&self, low: &[u8], high: Option<&[u8]>) -> Vec<SegmentLock> {
+        self.with_directory(|directory| {
+            directory.segments()[directory.covering(low, high)].iter().map(|segment| segment_lock(segment)).collect()
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Tables of the program meet tables of the store.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use crate::codec::{Key, Shape, check_row};
+use crate::error::{Error, ErrorKind, Result};
+use crate::table::catalog::{check_definition, program_definition};
+use crate::table::table_core::TableCore;
+use crate::table::{Row, Table};
+
+impl Engine {
+    /// The table, if it was ever written to.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` when keys or rows are stored in another shape than the program's.
+    #[inline]
+    pub(crate) fn table_if_any<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<Arc<TableCore>>> {
+        let Some(core) = self.catalog.find(table.name()) else {
+            refuse_indexes(table)?;
+            return Ok(None);
+        };
+        if !core.is_checked(table.type_id()) {
+            check_types(table, &core)?;
+        }
+        Ok(Some(core))
+    }
+
+    /// The table; makes it when it is not there.
+    #[inline]
+    pub(crate) fn table<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Arc<TableCore>> {
+        match self.table_if_any(table)? {
+            Some(core) => Ok(core),
+            None => self.create_table(table, None),
+        }
+    }
+
+    /// The table for putting a row: makes it when it is not there, and sees to it that the row can be read again.
+    ///
+    /// # Errors
+    /// `UnsupportedRow` when the row is of a type that cannot be stored; nothing was written then.
+    #[inline]
+    pub(crate) fn table_for_row<K: Key, V: Row>(&self, table: Table<K, V>, row: &V) -> Result<Arc<TableCore>> {
+        match self.table_if_any(table)? {
+            Some(core) if core.wants_no_rows() => Ok(core),
+            Some(core) => self.complete_shape(table, core, row),
+            None => self.create_table(table, Some(row)),
+        }
+    }
+
+    #[cold]
+    fn create_table<K: Key, V: Row>(&self, table: Table<K, V>, row: Option<&V>) -> Result<Arc<TableCore>> {
+        let _creating = self.catalog.creating.lock();
+        if let Some(core) = self.table_if_any(table)? {
+            return Ok(core);
+        }
+        let mut definition = program_definition(table, self.catalog.fresh_id())?;
+        if let Some(row) = row {
+            check_row(row).map_err(|fault| unsupported(table.name(), fault))?;
+            definition.row_shape.refine_with(row).map_err(|fault| unsupported(table.name(), fault))?;
+        }
+        let whole = row.is_some() && !definition.row_shape.has_unknown();
+        let segment = self.pager.fresh_id();
+        let core = self.commit_definition(definition, |number, definition| {
+            let core = TableCore::empty(definition, number, segment);
+            core.settle(&self.pager);
+            self.catalog.add(Arc::clone(&core));
+            core
+        })?;
+        core.set_checked(table.type_id());
+        if whole {
+            core.set_whole();
+        }
+        Ok(core)
+    }
+
+    /// A shape that was traced without a row may have parts that only a row shows. The rows put first complete it.
+    #[cold]
+    fn complete_shape<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        core: Arc<TableCore>,
+        row: &V,
+    ) -> Result<Arc<TableCore>> {
+        let _checking = core.checking.lock();
+        check_row(row).map_err(|fault| unsupported(table.name(), fault))?;
+        let before = core.definition();
+        let mut after = before.clone();
+        after.row_shape.refine_with(row).map_err(|fault| unsupported(table.name(), fault))?;
+        if let Some(difference) = Shape::difference(&before.row_shape, &after.row_shape) {
+            return Err(Error::new(
+                ErrorKind::SchemaMismatch,
+                format!("the rows of table {:?} have another shape: {difference}", table.name()),
+            ));
+        }
+        if after != before {
+            self.commit_definition(after.clone(), |_, definition| {
+                core.set_row_shape(definition.row_shape);
+                self.catalog.mark_dirty(core.id());
+                Arc::clone(&core)
+            })?;
+        }
+        core.count_completion(after.row_shape.has_unknown());
+        Ok(core)
+    }
+}
+
+fn unsupported(table: &str, fault: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::UnsupportedRow, format!("a row for table {table:?} cannot be stored: {fault}")).with_source(fault)
+}
+
+fn refuse_indexes<K: Key, V: Row>(table: Table<K, V>) -> Result<()> {
+    if table.declared_indexes().is_empty() { Ok(()) } else { program_definition(table, 0).map(drop) }
+}
+
+#[cold]
+fn check_types<K: Key, V: Row>(table: Table<K, V>, core: &TableCore) -> Result<()> {
+    let program = program_definition(table, core.id())?;
+    check_definition(&core.definition(), &program)?;
+    core.set_checked(table.type_id());
+    Ok(())
+}
