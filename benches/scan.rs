@@ -4,6 +4,7 @@
 //! raw tree has one row an entry and decodes borrowed, without allocating. Then the same store is read with a cache of
 //! 8 MiB, in a process of its own so that its memory can be told.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measures")]
+#![expect(clippy::disallowed_methods, reason = "the raw tree is measured as it comes, with its defaults")]
 
 mod support;
 

@@ -55,7 +55,7 @@ fn main() -> Result<(), PayError> {
         tx.put(ACCOUNTS, 3, Account { owner: "Cleo".to_owned(), balance: 5 })?;
         let all = tx.read(ACCOUNTS, |_| true, |account| account.balance)?;
         // This one does not need to be on disk at once.
-        tx.durability(Durability::Eventual);
+        tx.durability(Durability::Eventual)?;
         Ok(all.iter().sum::<i64>())
     })?;
     println!("with Cleo {total}");

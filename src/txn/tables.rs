@@ -106,7 +106,8 @@ impl Engine {
 }
 
 fn unsupported(table: &str, fault: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::UnsupportedRow, format!("a row for table {table:?} cannot be stored: {fault}")).with_source(fault)
+    Error::new(ErrorKind::UnsupportedRow, format!("a row for table {table:?} cannot be stored: {fault}"))
+        .with_source(fault)
 }
 
 fn refuse_indexes<K: Key, V: Row>(table: Table<K, V>) -> Result<()> {

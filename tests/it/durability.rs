@@ -149,7 +149,7 @@ fn checkpoints_keep_the_journal_short() {
         .unwrap();
     }
     db.checkpoint().unwrap();
-    assert!(db.status().checkpoints > 0);
+    assert!(db.status().unwrap().checkpoints > 0);
     db.close().unwrap();
     let db = small().open(&path).unwrap();
     assert_eq!(db.get(ITEMS, 99).unwrap().unwrap().amount, 138);

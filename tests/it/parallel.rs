@@ -1,10 +1,10 @@
 //! Scans on several threads.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::thread::ThreadId;
 
 use gangline::{Access, Options};
+use parking_lot::Mutex;
 
 use crate::support::{ITEMS, Meeting, fill, with_items};
 
@@ -52,12 +52,12 @@ fn a_sequential_query_stays_on_its_thread() {
     let db = with_items(5_000);
     let threads = Mutex::new(HashSet::<ThreadId>::new());
     let query = db.query(ITEMS).sequential().select(|item| {
-        threads.lock().unwrap().insert(std::thread::current().id());
+        threads.lock().insert(std::thread::current().id());
         item.id < 6_000
     });
     let count = query.count().unwrap();
     assert_eq!(count, 5_000);
-    assert_eq!(threads.into_inner().unwrap(), HashSet::from([std::thread::current().id()]));
+    assert_eq!(threads.into_inner(), HashSet::from([std::thread::current().id()]));
 }
 
 #[test]

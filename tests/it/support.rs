@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use gangline::{Db, Options, Table};
+use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -72,15 +72,14 @@ impl Meeting {
 
     #[track_caller]
     pub(crate) fn wait(&self) {
-        let mut arrived = self.arrived.lock().unwrap();
+        let mut arrived = self.arrived.lock();
         let opens_at = (*arrived / self.size + 1) * self.size;
         *arrived += 1;
         self.changed.notify_all();
         let end = Instant::now() + PATIENCE;
         while *arrived < opens_at {
-            let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "only {} of {} came to the meeting", *arrived % self.size, self.size);
-            arrived = self.changed.wait_timeout(arrived, left).unwrap().0;
+            let late = self.changed.wait_until(&mut arrived, end).timed_out() && *arrived < opens_at;
+            assert!(!late, "only {} of {} came to the meeting", *arrived % self.size, self.size);
         }
     }
 }

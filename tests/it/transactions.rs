@@ -140,7 +140,7 @@ fn a_transaction_can_choose_its_durability() {
     let db = small().open(&path).unwrap();
     for durability in [Durability::Eventual, Durability::Immediate] {
         db.transact(|tx| {
-            tx.durability(durability);
+            tx.durability(durability)?;
             tx.put(COUNTS, &format!("{durability:?}"), 1)
         })
         .unwrap();

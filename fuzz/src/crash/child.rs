@@ -38,7 +38,7 @@ fn write_for_ever(db: &Db, writer: u32, mut random: Random) -> Result<(), Failur
             false => Durability::Eventual,
         };
         let committed = db.transact(|tx| {
-            tx.durability(durability);
+            tx.durability(durability)?;
             commit_of(tx, writer, seq)
         });
         if let Err(error) = committed {

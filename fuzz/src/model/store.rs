@@ -178,7 +178,7 @@ fn transact(db: &Db, calls: &[(Which, Call)], end: End, durability: Option<Promi
     let replies = RefCell::new(Vec::new());
     let outcome = db.try_transact(|tx| {
         if let Some(promise) = durability {
-            tx.durability(promise.into());
+            tx.durability(promise.into())?;
         }
         let run = calls.iter().map(|(which, call)| match which {
             Which::Numbers => any_call(tx, NUMBERS, call, &|key| key),
