@@ -1,19 +1,31 @@
-//! Replays fixed tapes through the bodies of the fuzz targets, so that they cannot rot on a stable toolchain.
+//! Replays the corpus and other fixed tapes through the bodies of the fuzz targets, so that they cannot rot on a stable toolchain.
 
+use std::path::Path;
 use std::time::Duration;
 
 use gangline_torture::random::Random;
 use gangline_torture::{model, transfer};
 
 #[test]
-fn tapes_of_a_fuzzer_find_nothing() {
+fn the_corpus_finds_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/model");
+    let entries = std::fs::read_dir(folder).expect("the corpus is beside this package");
+    let tapes: Vec<_> = entries.map(|entry| entry.expect("a file of the corpus").path()).collect();
+    assert!(tapes.len() > 5);
+    for tape in tapes {
+        model::replay(&std::fs::read(tape).expect("a file of the corpus"));
+    }
+    model::replay(&[]);
+}
+
+#[test]
+fn noise_finds_nothing() {
     // The first byte is the kind of store: on disk and in memory, with both durabilities.
     for kind in 0..4 {
         let mut random = Random::new(u64::from(kind));
         let noise = (0..6_000).map(|_| random.next() as u8);
         model::replay(&std::iter::once(kind).chain(noise).collect::<Vec<u8>>());
     }
-    model::replay(&[]);
 }
 
 #[test]
