@@ -44,10 +44,9 @@ struct Capture {
 }
 
 fn capture(engine: &Engine) -> Result<Capture> {
-    let journal = engine
-        .journal
-        .as_ref()
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "a database in memory has no checkpoint"))?;
+    let journal = engine.journal.as_ref().ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "a database in memory has no checkpoint")
+    })?;
     let last = engine.commits.latch();
     engine.commits.reset_journal_bytes();
     let tables = engine.catalog.tables().into_iter().filter_map(|table| {
@@ -174,8 +173,7 @@ impl Writer<'_> {
             lists.push(id);
         }
         let old = segment.stored().map(|stored| stored.lists).unwrap_or_default();
-        self.later
-            .extend(old.into_iter().map(|id| remove_page(table.id(), PageAddress { segment: segment.id, page: id })));
+        self.later.extend(old.into_iter().map(|id| remove_page(table.id(), PageAddress { segment: segment.id, page: id })));
         let stored = StoredSegment {
             lists,
             rows: pages.iter().map(|page| u64::from(page.stored.rows)).sum(),
@@ -203,8 +201,12 @@ impl Writer<'_> {
         }
         let bytes = view.bytes.ok_or_else(lost)?;
         let address = PageAddress { segment: segment.id, page: self.engine.pager.fresh_id() };
-        let identity =
-            PageIdentity { table: table.id(), segment: address.segment, page: address.page, commit: self.number };
+        let identity = PageIdentity {
+            table: table.id(),
+            segment: address.segment,
+            page: address.page,
+            commit: self.number,
+        };
         let mut value = Vec::with_capacity(bytes.encoded_len());
         bytes.encode(&identity, &mut value);
         let stored = StoredPage { address, rows: bytes.len() as u32, checksum: bytes.checksum() };

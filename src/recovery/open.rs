@@ -97,7 +97,7 @@ fn open_existing(
     root_file: RootFile,
     mut root: Root,
 ) -> Result<Parts> {
-    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(&*files, dir, &root.sled_folder)?);
+    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, &root.sled_folder)?);
     let (directory, catalog) = read_directory(&*store, &root)?;
     let pager = Pager::new(store, options.cache_bytes, root.next_id);
     if !root.clean || root.sweep {
@@ -118,7 +118,7 @@ fn open_existing(
 
 /// Makes a store. The root comes last: a folder without one holds nothing that was promised.
 fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Result<Parts> {
-    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(&*files, dir, FIRST_SLED_FOLDER)?);
+    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, FIRST_SLED_FOLDER)?);
     let folder = dir.join(names::JOURNAL);
     let journal = Journal::create(Arc::clone(&files), &folder, 1, None, journal_options(options))?;
     let root = first_root(journal.mark());
@@ -132,8 +132,7 @@ fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Resul
 fn prepare_folder(files: &dyn FileLayer, dir: &Path, options: &Options) -> Result<()> {
     if !dir.exists() {
         if !options.create {
-            let text =
-                format!("there is no store in {}; create it by opening with Options::create(true)", dir.display());
+            let text = format!("there is no store in {}; create it by opening with Options::create(true)", dir.display());
             return Err(Error::new(ErrorKind::NotAStore, text));
         }
         files.create_dir(dir).map_err(|error| Error::io("make the folder", dir, error))?;

@@ -28,7 +28,7 @@ fn apply_definition(pager: &Pager, catalog: &Catalog, commit: u64, definition: D
         }
         None => {
             let table = TableCore::empty(definition, commit, pager.fresh_id());
-            table.settle(pager);
+            table.settle(&pager.cache);
             catalog.add(table);
         }
     }

@@ -35,7 +35,7 @@ pub(crate) use journal::{
 pub(crate) use lock_file::LockFile;
 pub(crate) use memory::MemoryStore;
 pub(crate) use page_store::{PageStore, StoreOp, TreeId};
-pub(crate) use root::{Root, RootFile};
+pub(crate) use root::{FORMAT, MAX_FREE, Root, RootFile};
 pub(crate) use sled_store::SledStore;
 
 /// Names of the files and folders of a store.

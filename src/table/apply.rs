@@ -139,14 +139,7 @@ impl<'a> Applier<'a> {
         }
     }
 
-    fn insert_decoded(
-        &mut self,
-        state: &mut SlotState,
-        at: usize,
-        row: Option<Arc<dyn AnyRow>>,
-        heap: usize,
-        first: bool,
-    ) {
+    fn insert_decoded(&mut self, state: &mut SlotState, at: usize, row: Option<Arc<dyn AnyRow>>, heap: usize, first: bool) {
         let Some(row) = row else {
             state.give_up_decoded(&mut self.garbage);
             return;

@@ -85,15 +85,12 @@ pub(crate) fn program_definition<K: Key, V: Row>(table: Table<K, V>, id: u32) ->
     if let Some(index) = table.declared_indexes().first() {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            format!(
-                "table {name:?} declares the index {:?}; this version keeps no indexes, so take it off",
-                index.name()
-            ),
+            format!("table {name:?} declares the index {:?}; this version keeps no indexes, so take it off", index.name()),
         ));
     }
     let mut key_shape = String::new();
     K::shape(&mut key_shape);
-    let row_shape = Shape::of_type::<V>();
+    let row_shape = Shape::of_type::<V>().map_err(|fault| fault.into_error(name))?;
     Ok(Definition { id, name: name.to_owned(), version: table.row_version(), key_shape, row_shape })
 }
 

@@ -179,6 +179,21 @@ impl PageSlot {
         Lookup::Encoded(bytes, at, newest && state.misses > 1)
     }
 
+    /// The version of a commit number, without counting as a use.
+    pub(crate) fn peek(&self, number: u64) -> Option<Content> {
+        self.state.lock().content.at(number).cloned()
+    }
+
+    /// Rows of the newest version.
+    pub(crate) fn rows(&self) -> u64 {
+        let state = self.state.lock();
+        let content = state.content.newest();
+        match (&content.bytes, content.stored) {
+            (Some(bytes), _) => bytes.len() as u64,
+            (None, stored) => stored.map_or(0, |stored| u64::from(stored.rows)),
+        }
+    }
+
     pub(crate) fn is_resident(&self) -> bool {
         self.state.lock().content.newest().bytes.is_some()
     }

@@ -66,14 +66,7 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// A segment made of pages in memory.
-    pub(crate) fn new(
-        id: u64,
-        low: KeyBuf,
-        high: Option<KeyBuf>,
-        commit: u64,
-        pages: PageList,
-        rows: u64,
-    ) -> Arc<Self> {
+    pub(crate) fn new(id: u64, low: KeyBuf, high: Option<KeyBuf>, commit: u64, pages: PageList, rows: u64) -> Arc<Self> {
         let lists = Versioned::new(commit, Some(Arc::new(pages)));
         Self::with(id, low, high, lists, None, rows, true)
     }

@@ -2,10 +2,11 @@
 
 use std::any::TypeId;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::cache::Cache;
 use super::directory::Directory;
 use super::page::PageSlot;
 use super::registry::{Registry, Retained};
@@ -24,6 +25,10 @@ pub(crate) struct Definition {
     pub(crate) row_shape: Shape,
 }
 
+/// Rows that are looked at to complete a stored shape. What they all leave open (the inside of an option that is never
+/// there, say) stays open.
+const LOOKS: u32 = 64;
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct TableCore {
@@ -35,8 +40,10 @@ pub(crate) struct TableCore {
     rows: AtomicU64,
     /// The Rust types that were compared with the stored shape and found to fit.
     checked: RwLock<Vec<TypeId>>,
-    /// Held while the stored shape is completed or a table is checked.
+    /// Held while the stored shape is completed.
     pub(crate) checking: Mutex<()>,
+    /// Rows that may still be looked at to complete the stored shape; 0 when it is complete.
+    looks_left: AtomicU32,
 }
 
 impl TableCore {
@@ -60,6 +67,7 @@ impl TableCore {
             rows: AtomicU64::new(rows),
             checked: RwLock::new(Vec::new()),
             checking: Mutex::new(()),
+            looks_left: AtomicU32::new(LOOKS),
         })
     }
 
@@ -78,6 +86,27 @@ impl TableCore {
 
     pub(crate) fn set_row_shape(&self, shape: Shape) {
         self.definition.write().row_shape = shape;
+    }
+
+    /// Whether nothing is to be learnt from further rows.
+    #[inline]
+    pub(crate) fn needs_no_look(&self) -> bool {
+        self.looks_left.load(Ordering::Relaxed) == 0
+    }
+
+    /// A row was looked at.
+    pub(crate) fn looked_at(&self, complete: bool) {
+        let left = self.looks_left.load(Ordering::Relaxed);
+        self.looks_left.store(if complete { 0 } else { left.saturating_sub(1) }, Ordering::Relaxed);
+    }
+
+    /// Puts the pages of a new table on the cache's books.
+    pub(crate) fn settle(&self, cache: &Cache) {
+        self.with_directory(|directory| {
+            for segment in directory.segments() {
+                segment.with_list(|list| list.slots.iter().for_each(|slot| slot.settle(cache)));
+            }
+        });
     }
 
     #[inline]
@@ -144,7 +173,12 @@ impl TableCore {
 }
 
 fn segment_lock(segment: &Segment) -> SegmentLock {
-    SegmentLock { low: segment.low.clone(), high: segment.high.clone(), head: Arc::clone(&segment.head) }
+    // By slices: a derived clone of a key copies byte by byte.
+    SegmentLock {
+        low: KeyBuf::from(&segment.low[..]),
+        high: segment.high.as_ref().map(|high| KeyBuf::from(&high[..])),
+        head: Arc::clone(&segment.head),
+    }
 }
 
 impl LockTable for TableCore {
@@ -162,11 +196,5 @@ impl LockTable for TableCore {
 
     fn locate(&self, key: &[u8]) -> SegmentLock {
         self.with_directory(|directory| segment_lock(directory.segment_of(key)))
-    }
-
-    fn segments_in(&self, low: &[u8], high: Option<&[u8]>) -> Vec<SegmentLock> {
-        self.with_directory(|directory| {
-            directory.segments()[directory.covering(low, high)].iter().map(|segment| segment_lock(segment)).collect()
-        })
     }
 }

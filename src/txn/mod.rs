@@ -24,9 +24,8 @@ mod tables;
 mod transaction;
 mod write_set;
 
-pub(crate) use admission::Admission;
-pub(crate) use commit::Commits;
-pub(crate) use engine::{Counts, Engine};
+pub(crate) use admission::Wake;
+pub(crate) use engine::Engine;
 pub(crate) use record::{Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use snapshot::Snapshot;

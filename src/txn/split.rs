@@ -26,7 +26,7 @@ impl Engine {
     pub(crate) fn split_segment(&self, table: &Arc<TableCore>, segment: &Arc<Segment>) {
         let rows = segment.rows();
         let patience = if rows > 4 * self.options.segment_rows as u64 { LONG_PATIENCE } else { PATIENCE };
-        let mut locks = LockSet::begin(&self.locks, Location::caller(), Some("split"));
+        let mut locks = LockSet::begin(&self.locks, Location::caller(), Some("split".into()));
         let found = table.locate(&segment.low);
         let ours = Arc::ptr_eq(&found.head, &segment.head);
         let locked = ours

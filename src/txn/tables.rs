@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::engine::Engine;
-use crate::codec::{Key, Shape, check_row};
+use crate::codec::{Key, Shape, check_row, encode_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::catalog::{check_definition, program_definition};
 use crate::table::table_core::TableCore;
@@ -42,7 +42,7 @@ impl Engine {
     #[inline]
     pub(crate) fn table_for_row<K: Key, V: Row>(&self, table: Table<K, V>, row: &V) -> Result<Arc<TableCore>> {
         match self.table_if_any(table)? {
-            Some(core) if core.wants_no_rows() => Ok(core),
+            Some(core) if core.needs_no_look() => Ok(core),
             Some(core) => self.complete_shape(table, core, row),
             None => self.create_table(table, Some(row)),
         }
@@ -56,21 +56,18 @@ impl Engine {
         }
         let mut definition = program_definition(table, self.catalog.fresh_id())?;
         if let Some(row) = row {
-            check_row(row).map_err(|fault| unsupported(table.name(), fault))?;
-            definition.row_shape.refine_with(row).map_err(|fault| unsupported(table.name(), fault))?;
+            learn(table, row, &mut definition.row_shape)?;
         }
-        let whole = row.is_some() && !definition.row_shape.has_unknown();
+        let complete = row.is_some() && definition.row_shape.is_complete();
         let segment = self.pager.fresh_id();
         let core = self.commit_definition(definition, |number, definition| {
             let core = TableCore::empty(definition, number, segment);
-            core.settle(&self.pager);
+            core.settle(&self.pager.cache);
             self.catalog.add(Arc::clone(&core));
             core
         })?;
         core.set_checked(table.type_id());
-        if whole {
-            core.set_whole();
-        }
+        core.looked_at(complete);
         Ok(core)
     }
 
@@ -82,11 +79,10 @@ impl Engine {
         core: Arc<TableCore>,
         row: &V,
     ) -> Result<Arc<TableCore>> {
-        let _checking = core.checking.lock();
-        check_row(row).map_err(|fault| unsupported(table.name(), fault))?;
+        let checking = core.checking.lock();
         let before = core.definition();
         let mut after = before.clone();
-        after.row_shape.refine_with(row).map_err(|fault| unsupported(table.name(), fault))?;
+        learn(table, row, &mut after.row_shape)?;
         if let Some(difference) = Shape::difference(&before.row_shape, &after.row_shape) {
             return Err(Error::new(
                 ErrorKind::SchemaMismatch,
@@ -100,14 +96,19 @@ impl Engine {
                 Arc::clone(&core)
             })?;
         }
-        core.count_completion(after.row_shape.has_unknown());
+        core.looked_at(after.row_shape.is_complete());
+        drop(checking);
         Ok(core)
     }
 }
 
-fn unsupported(table: &str, fault: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::UnsupportedRow, format!("a row for table {table:?} cannot be stored: {fault}"))
-        .with_source(fault)
+/// Sees to it that the row comes back from its stored form, and completes the shape by it.
+fn learn<K: Key, V: Row>(table: Table<K, V>, row: &V, shape: &mut Shape) -> Result<()> {
+    let mut bytes = Vec::new();
+    encode_row(row, &mut bytes)
+        .and_then(|_| check_row::<V>(&bytes))
+        .and_then(|()| shape.refine_with(row))
+        .map_err(|fault| fault.into_error(table.name()))
 }
 
 fn refuse_indexes<K: Key, V: Row>(table: Table<K, V>) -> Result<()> {

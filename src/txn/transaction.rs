@@ -154,7 +154,12 @@ impl Transaction {
         self.get_locked(table, key, Mode::U)
     }
 
-    fn get_locked<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, mode: Mode) -> Result<Option<Shared<V>>> {
+    fn get_locked<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        mode: Mode,
+    ) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
@@ -216,7 +221,12 @@ impl Transaction {
     /// As [`get`](Self::get); [`RowTooLarge`](ErrorKind::RowTooLarge), [`KeyTooLarge`](ErrorKind::KeyTooLarge),
     /// [`UnsupportedRow`](ErrorKind::UnsupportedRow) for a type that bincode cannot give back, and
     /// [`TransactionTooLarge`](ErrorKind::TransactionTooLarge).
-    pub fn put<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
+    pub fn put<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        row: impl Into<Shared<V>>,
+    ) -> Result<()> {
         let row = row.into();
         let core = self.engine.table_for_row(table, &*row)?;
         let key = checked_key::<K, V>(table, key)?;
@@ -229,7 +239,12 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Exists`](ErrorKind::Exists) with table and key when it is; else as [`put`](Self::put).
-    pub fn insert<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
+    pub fn insert<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        row: impl Into<Shared<V>>,
+    ) -> Result<()> {
         let row = row.into();
         let core = self.engine.table_for_row(table, &*row)?;
         let key = checked_key::<K, V>(table, key)?;
@@ -281,8 +296,8 @@ impl Transaction {
         Self::lock_row(state, &core, &key, Mode::X)?;
         let before = self.current(state, &core, &key)?;
         if before.is_some() {
+            self.check_size(state.writes.bytes() + key.len(), state.writes.rows())?;
             state.writes.remove(&core, key);
-            self.check_size(state)?;
         }
         Ok(before)
     }
@@ -376,6 +391,11 @@ impl Transaction {
             )
             .with_source(fault)
         })?;
+        if let Err(error) = self.check_size(state.writes.bytes() + key.len() + bytes, state.writes.rows()) {
+            state.writes.arena().truncate(start);
+            return Err(error);
+        }
+        let arena = state.writes.arena();
         if bytes > MAX_PAGE_ROW_BYTES.min(self.engine.options.max_row_bytes) {
             arena.truncate(start);
             return Err(Error::new(
@@ -390,20 +410,21 @@ impl Transaction {
         }
         let row: Arc<dyn AnyRow> = row;
         state.writes.put(core, key, start, row, size.heap_bytes);
-        self.check_size(state)
+        Ok(())
     }
 
-    fn check_size(&self, state: &State) -> Result<()> {
+    /// Refuses a write that would make the transaction too large. The transaction can go on without it.
+    fn check_size(&self, bytes: usize, rows: usize) -> Result<()> {
         let limit = self.engine.options.max_transaction_bytes;
-        if state.writes.bytes() <= limit {
+        if bytes <= limit {
             return Ok(());
         }
         Err(Error::new(
             ErrorKind::TransactionTooLarge,
             format!(
-                "the transaction of {} has written {} rows of more than {limit} bytes; commit in parts, or raise max_transaction_bytes",
-                self.site,
-                state.writes.rows()
+                "the transaction of {} has written {rows} rows, and one more would be over {limit} bytes; commit in parts, \
+                 or raise max_transaction_bytes",
+                self.site
             ),
         ))
     }

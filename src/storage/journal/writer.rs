@@ -308,6 +308,11 @@ impl Journal {
         Ok(journal)
     }
 
+    #[cfg(test)]
+    pub(super) fn flusher_is_idle(&self) -> bool {
+        self.shared.state.lock().flusher_idle
+    }
+
     fn spawn(&self, name: &str, body: fn(&Shared)) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new()

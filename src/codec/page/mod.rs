@@ -8,7 +8,7 @@
 //! - `rows`: the rows in no order. A row that shrinks or goes leaves a gap; when gaps make up over half, or would be
 //!   enough for the next row, the buffer is written anew.
 //!
-//! Encoded, a page is a [frame](super::frame) of kind `Page` with this body (numbers are [varints](super::wire)):
+//! Encoded, a page is a [frame](crate::codec::frame) of kind `Page` with this body (numbers are [varints](crate::codec::wire)):
 //!
 //! | part | what |
 //! | --- | --- |
@@ -17,13 +17,16 @@
 //! | keys | all keys in order, which must ascend strictly |
 //! | rows | all rows in the same order |
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 use std::cmp::Ordering;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::frame::{self, FrameKind, HEADER_BYTES, PageIdentity};
-use super::wire::{Reader, WireFault, put_varint, varint_len};
+use crate::codec::frame::{self, FrameKind, HEADER_BYTES, PageIdentity};
+use crate::codec::wire::{Reader, WireFault, put_varint, varint_len};
 
 /// Rows sorted by key, as bytes.
 #[derive(Clone, Default)]
@@ -373,7 +376,3 @@ fn insert_bytes(buffer: &mut Vec<u8>, at: usize, bytes: &[u8]) {
         buffer[at..at + bytes.len()].copy_from_slice(bytes);
     }
 }
-
-#[cfg(test)]
-#[path = "page_tests.rs"]
-mod tests;
