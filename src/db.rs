@@ -160,10 +160,7 @@ impl Db {
     /// # Errors
     /// As [`transact`](Db::transact).
     #[track_caller]
-    pub fn try_transact<T, E: From<crate::Error>>(
-        &self,
-        body: impl Fn(&Transaction) -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub fn try_transact<T, E: From<crate::Error>>(&self, body: impl Fn(&Transaction) -> Result<T, E>) -> Result<T, E> {
         txn::run(self.engine(), "Db::try_transact", Location::caller(), body)
     }
 
@@ -270,12 +267,7 @@ impl Db {
     /// # Errors
     /// As [`Transaction::insert`] and [`transact`](Db::transact).
     #[track_caller]
-    pub fn insert<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        key: K::Ref<'_>,
-        row: impl Into<Shared<V>>,
-    ) -> Result<()> {
+    pub fn insert<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
         txn::once(self.engine(), "Db::insert", Location::caller(), |tx| tx.insert(table, key, row))
     }
 

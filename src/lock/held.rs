@@ -13,9 +13,9 @@ use crate::codec::KeyBuf;
 
 use super::granule::{Granule, Level, Target, may_wait};
 use super::head::Head;
-use super::heads::RowKey;
 use super::manager::LockManager;
 use super::mode::{Mode, raise};
+use super::row_key::{KeyRoom, RowKey};
 use super::rows::Rows;
 use super::table::{LockTable, SegmentLock};
 use super::waiter::{Waiter, Wakes};
@@ -88,9 +88,9 @@ impl Held {
         self.owner = Some(Owner { use_count, caller, label: label.cloned(), since: Instant::now() });
     }
 
-    /// The highest granule held (L3). Asked for only where a lock was not free, so it is not kept up to date.
-    pub(crate) fn top(&self) -> Option<Granule<'_>> {
-        let row = self.rows.greatest().map(|row| Granule::Within(row.table, &row.key, Level::Row));
+    /// The highest granule held (L3); `room` takes the key of a row. Asked for only where a lock was not free, so it is not kept up to date.
+    pub(crate) fn top<'a>(&'a self, room: &'a mut KeyRoom) -> Option<Granule<'a>> {
+        let row = self.rows.greatest().map(|row| Granule::Within(row.table(), row.key(room), Level::Row));
         let segment = self.segments.last().map(|held| Granule::Within(held.table, &held.lock.low, Level::Segment));
         let table = self.tables.iter().filter(|held| held.mode.is_some()).map(|held| Granule::Table(held.id)).max();
         let name = || self.names.iter().map(|(name, _)| Granule::Name(name)).max();
@@ -169,7 +169,7 @@ impl Held {
         try_slow: impl FnOnce(Option<Mode>) -> bool,
         target: impl FnOnce() -> Target,
     ) -> Result<(), Blocked> {
-        if may_wait(self.top().as_ref(), &granule, from, to) {
+        if may_wait(self.top(&mut KeyRoom::default()).as_ref(), &granule, from, to) {
             Err(Blocked::Wait(Box::new(Wanted { target: target(), from, to })))
         } else if try_slow(from) {
             Ok(())
@@ -270,14 +270,14 @@ impl Held {
         if self.segments[segment].mode.covers_below(mode) {
             return Ok(());
         }
-        let row = RowKey { table: self.tables[at].id, key: KeyBuf::from(key) };
+        let row = RowKey::new(self.tables[at].id, key);
         let from = self.rows.get(&row);
         let Some(to) = raise(from, mode) else { return Ok(()) };
         if from.is_none() && self.rows.len() >= manager.max_row_locks() {
             return Err(Blocked::TooManyRows);
         }
         if !manager.rows.try_fast(row.clone(), from, to) {
-            self.row_slow(manager, &row, from, to)?;
+            self.row_slow(manager, &row, key, from, to)?;
         }
         match from {
             None => self.rows.add(row, to),
@@ -287,8 +287,15 @@ impl Held {
     }
 
     #[cold]
-    fn row_slow(&self, manager: &LockManager, row: &RowKey, from: Option<Mode>, to: Mode) -> Result<(), Blocked> {
-        let granule = Granule::Within(row.table, &row.key, Level::Row);
+    fn row_slow(
+        &self,
+        manager: &LockManager,
+        row: &RowKey,
+        key: &[u8],
+        from: Option<Mode>,
+        to: Mode,
+    ) -> Result<(), Blocked> {
+        let granule = Granule::Within(row.table(), key, Level::Row);
         let try_slow = |from| manager.rows.try_slow(row.clone(), from, to);
         self.slow(granule, from, to, try_slow, || Target::Row(row.clone()))
     }
@@ -376,14 +383,16 @@ impl Held {
     #[inline]
     pub(crate) fn release_all(&mut self, manager: &LockManager, wakes: &mut Wakes) {
         self.rows.drain(|row, mode| manager.rows.release(row, mode, wakes));
-        while let Some(held) = self.segments.pop() {
+        for held in self.segments.iter().rev() {
             held.lock.head.release(held.mode, wakes);
         }
-        while let Some(held) = self.tables.pop() {
+        self.segments.clear();
+        for held in self.tables.iter().rev() {
             if let Some(mode) = held.mode {
                 held.table.head().release(mode, wakes);
             }
         }
+        self.tables.clear();
         if let Some(mode) = self.database.take() {
             manager.database.release(mode, wakes);
         }

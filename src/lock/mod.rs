@@ -14,6 +14,7 @@ mod mode;
 mod plan;
 mod queue;
 mod restart;
+mod row_key;
 mod rows;
 mod set;
 mod slot;

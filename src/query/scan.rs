@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::codec::KeyBuf;
 use crate::error::Result;
-use crate::table::{Row, Shared};
 use crate::table::directory::Directory;
 use crate::table::pager::Keep;
 use crate::table::registry::Registration;
 use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 use crate::table::typed::{TypedPage, read_page};
+use crate::table::{Row, Shared};
 use crate::txn::{Engine, OwnRows};
 
 /// With fewer segments than this, a segment is cut into runs of pages.

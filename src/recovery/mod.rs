@@ -16,5 +16,5 @@ mod verify;
 
 pub(crate) use keeper::Keeper;
 pub(crate) use open::{Opened, in_memory, open};
-pub use verify::{TableReport, VerifyReport};
 pub(crate) use verify::verify;
+pub use verify::{TableReport, VerifyReport};

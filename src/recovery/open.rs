@@ -132,7 +132,8 @@ fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Resul
 fn prepare_folder(files: &dyn FileLayer, dir: &Path, options: &Options) -> Result<()> {
     if !dir.exists() {
         if !options.create {
-            let text = format!("there is no store in {}; create it by opening with Options::create(true)", dir.display());
+            let text =
+                format!("there is no store in {}; create it by opening with Options::create(true)", dir.display());
             return Err(Error::new(ErrorKind::NotAStore, text));
         }
         files.create_dir(dir).map_err(|error| Error::io("make the folder", dir, error))?;

@@ -66,14 +66,8 @@ pub(crate) fn verify(engine: &Engine) -> VerifyReport {
 }
 
 fn verify_table(engine: &Engine, table: &TableCore, registration: &Registration) -> TableReport {
-    let mut report = TableReport {
-        name: table.name().to_owned(),
-        rows: 0,
-        checksum: 0,
-        segments: 0,
-        pages: 0,
-        errors: Vec::new(),
-    };
+    let mut report =
+        TableReport { name: table.name().to_owned(), rows: 0, checksum: 0, segments: 0, pages: 0, errors: Vec::new() };
     let Some(directory) = table.directory(Some(registration.number())) else { return report };
     let mut last: Option<Vec<u8>> = None;
     for segment in directory.segments() {
@@ -108,7 +102,8 @@ fn verify_segment(
         };
         let Some(bytes) = view.content.bytes else { continue };
         let checksum = bytes.checksum();
-        if view.content.stored.is_some_and(|stored| (stored.rows as usize, stored.checksum) != (bytes.len(), checksum)) {
+        if view.content.stored.is_some_and(|stored| (stored.rows as usize, stored.checksum) != (bytes.len(), checksum))
+        {
             report.errors.push(format!("a page does not have the rows that its list counts (keys from {})", hex(low)));
         }
         for (key, _) in bytes.iter() {

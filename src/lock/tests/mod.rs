@@ -1,10 +1,12 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
+mod liveness;
 mod names;
 mod restarts;
 mod rows;
 mod speed;
 mod splits;
+mod stress;
 
 use std::panic::Location;
 use std::sync::Arc;
