@@ -20,7 +20,7 @@ fn here() -> &'static Location<'static> {
 }
 
 /// Runs the body on a thread of its own and fails if it does not end.
-fn ends(body: impl FnOnce() + Send + 'static) {
+pub(super) fn ends(body: impl FnOnce() + Send + 'static) {
     let done = Arc::new(Gate::default());
     let signal = OpenOnDrop(done.clone());
     let thread = thread::spawn(move || {
@@ -74,7 +74,7 @@ impl Wake for Bell {
 }
 
 /// The smallest executor: polls, and sleeps until woken.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(bell.clone());
