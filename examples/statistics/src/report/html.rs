@@ -1,0 +1,260 @@
+//! The page of a report: one file that asks for nothing else.
+//!
+//! Charts stand in it as SVG and the style sheet as text, so it can be mailed or opened from a disk. Only the links to
+//! the charts of single sellers leave it. A chart or table without anything in it is left out with its heading.
+
+use std::fmt::Write;
+
+use super::numbers::Numbers;
+use super::speed::Speed;
+use crate::charts::bars::{Bar, is_empty, lying, standing};
+use crate::charts::card::{self, Card};
+use crate::charts::palette::{GROUPS, REST, SCORES, Tone, dark_style};
+use crate::data::value::{Cents, Id, grouped};
+use crate::error::Result;
+use crate::sales::Sales;
+use crate::xml::escape;
+
+/// Categories with a bar of their own; the others share one.
+const CATEGORIES: usize = 14;
+
+/// Everything that stands on the page.
+pub(crate) struct Page<'a> {
+    pub(crate) label: &'a str,
+    pub(crate) sample: bool,
+    pub(crate) numbers: &'a Numbers,
+    pub(crate) speed: &'a Speed,
+    pub(crate) best: &'a [(Id, Card)],
+    pub(crate) charts: u64,
+}
+
+impl Page<'_> {
+    /// The page as HTML.
+    pub(crate) fn html(&self) -> Result<String> {
+        let style = format!("{}{}{}", include_str!("page.css"), dark_style(), self.card_style());
+        Ok(format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>Marketplace statistics</title>\n<style>\n{style}</style>\n</head>\n<body>\n\
+             {}{}<main class=\"grid\">\n{}{}{}</main>\n{}</body>\n</html>\n",
+            self.header(),
+            self.tiles(),
+            self.charts()?,
+            self.cards(),
+            self.tables(),
+            self.footer(),
+        ))
+    }
+
+    fn header(&self) -> String {
+        let mut html = format!(
+            "<header>\n<h1>Marketplace statistics</h1>\n\
+             <p>Sellers, products, orders and reviews of a Brazilian marketplace, read in parallel out of a Gangline \
+             store. Data: {}.</p>\n",
+            escape(self.label)
+        );
+        if self.sample {
+            html.push_str(
+                "<p class=\"note\">This sample is not a random one: it holds every order that was never delivered \
+                 and about one in twenty of those that were. So its mean review score is far below that of the whole \
+                 marketplace, which is about 4.09.</p>\n",
+            );
+        }
+        html + "</header>\n"
+    }
+
+    fn tiles(&self) -> String {
+        let numbers = self.numbers;
+        let count = |number: u64| grouped(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut html = String::from("<dl class=\"tiles\">\n");
+        let mut tile = |class: &str, name: &str, value: &str| {
+            _ = writeln!(html, "<div{class}><dt>{name}</dt><dd>{value}</dd></div>");
+        };
+        tile(" class=\"wide\"", "Revenue", &format!("R$ {}", numbers.revenue.grouped()));
+        tile("", "Freight", &format!("R$ {}", numbers.freight.grouped()));
+        let counts = [
+            ("Sellers", numbers.sellers),
+            ("Customers", numbers.customers),
+            ("Products", numbers.products),
+            ("Orders", numbers.orders),
+            ("Items", numbers.items),
+            ("Payments", numbers.payments),
+            ("Reviews", numbers.reviews),
+        ];
+        for (name, number) in counts.into_iter().filter(|(_, number)| *number > 0) {
+            tile("", name, &count(number));
+        }
+        if let Some(mean) = numbers.mean_score() {
+            tile("", "Mean score", &format!("{mean:.4}"));
+        }
+        html + "</dl>\n"
+    }
+
+    fn charts(&self) -> Result<String> {
+        let numbers = self.numbers;
+        let sellers: Vec<Bar> = numbers
+            .by_seller
+            .iter()
+            .take(self.best.len())
+            .zip(self.best)
+            .map(|((id, sales), (_, card))| money_bar(&id.short(), sales.revenue, card.tone))
+            .collect();
+        let states: Vec<Bar> = numbers
+            .by_state
+            .iter()
+            .map(|(state, sales)| Bar { text: String::new(), ..money_bar(state, sales.revenue, GROUPS[0]) })
+            .collect();
+        let months: Vec<Bar> = numbers
+            .by_month
+            .iter()
+            .map(|(month, sales)| Bar {
+                text: String::new(),
+                ..money_bar(&month.to_string(), sales.revenue, GROUPS[0])
+            })
+            .collect();
+        let of_all = format!("the best {} of {}", self.best.len(), grouped(numbers.by_seller.len() as i64));
+        let reviews = format!("{} reviews", grouped(numbers.reviews as i64));
+        let mut html = String::new();
+        for (heading, remark, bars, draw) in [
+            ("Revenue by seller", of_all.as_str(), sellers, lying as fn(&[Bar]) -> Result<String>),
+            ("Revenue by category", "", self.categories(), lying),
+            ("Revenue by month", "month in which the seller had to ship", months, standing_money),
+            ("Revenue by state", "where the seller is", states, standing_money),
+            ("Review scores", &reviews, self.scores(), standing_counts),
+        ] {
+            if !is_empty(&bars) {
+                _ = writeln!(
+                    html,
+                    "<section class=\"chart\"><h2>{heading} <small>{remark}</small></h2>\n{}</section>",
+                    draw(&bars)?
+                );
+            }
+        }
+        Ok(html)
+    }
+
+    fn categories(&self) -> Vec<Bar> {
+        let (shown, others) = self.numbers.by_category.split_at(CATEGORIES.min(self.numbers.by_category.len()));
+        let mut bars: Vec<Bar> =
+            shown.iter().map(|(name, sales)| money_bar(&cut(name, 26), sales.revenue, GROUPS[1])).collect();
+        if !others.is_empty() {
+            let rest = others.iter().map(|(_, sales)| sales.revenue).sum();
+            bars.push(money_bar(&format!("{} others", others.len()), rest, REST));
+        }
+        bars
+    }
+
+    fn scores(&self) -> Vec<Bar> {
+        let with_tone = (1..).zip(self.numbers.scores).zip(SCORES);
+        with_tone
+            .map(|((score, reviews), tone)| Bar {
+                name: format!("{score}"),
+                value: reviews as f64,
+                text: grouped(reviews as i64),
+                tone,
+            })
+            .collect()
+    }
+
+    /// Colours of the cards: those that are inside the page share one style sheet.
+    fn card_style(&self) -> String {
+        card::style(".cards") + "\n"
+    }
+
+    fn cards(&self) -> String {
+        if self.best.is_empty() {
+            return String::new();
+        }
+        let mut html = format!(
+            "<section class=\"all\"><h2>The {} best sellers <small>revenue by month, coloured by state</small></h2>\n\
+             <div class=\"cards chart\">\n",
+            self.best.len()
+        );
+        for (id, card) in self.best {
+            _ = write!(html, "<a href=\"sellers/{id}.svg\">{}</a>", card::inline(card));
+        }
+        html + "</div></section>\n"
+    }
+
+    fn tables(&self) -> String {
+        let numbers = self.numbers;
+        let best = numbers.by_seller.iter().zip(self.best).map(|((id, sales), (_, card))| {
+            let place = card.title.split_once(" · ").map_or("", |(_, place)| place);
+            (format!("<a href=\"sellers/{id}.svg\"><code>{}</code></a> {}", id.short(), escape(place)), sales)
+        });
+        let named = |rows: &'_ [(String, Sales)]| -> Vec<(String, Sales)> {
+            rows.iter().map(|(name, sales)| (escape(name), sales.clone())).collect()
+        };
+        let months = numbers.by_month.iter().map(|(month, sales)| (month.to_string(), sales));
+        [
+            table("Best sellers", "Seller", numbers.revenue, best),
+            table("Categories", "Category", numbers.revenue, named(&numbers.by_category).iter().map(by_ref)),
+            table("Months", "Month of the shipping limit", numbers.revenue, months),
+            table("States", "State of the seller", numbers.revenue, named(&numbers.by_state).iter().map(by_ref)),
+        ]
+        .concat()
+    }
+
+    fn footer(&self) -> String {
+        format!(
+            "<footer>\n<p>{} Charts drawn: {}, one for each seller and product with an item; they are in \
+             <code>sellers/</code> and <code>products/</code>.</p>\n\
+             <p>Data: Olist, from its repository work-at-olist-data, MIT licence, copyright 2019 Olist. Ids are \
+             anonymous. Money is in Brazilian reais (R$), without freight unless it says so. Times are local.</p>\n\
+             </footer>\n",
+            escape(&self.speed.sentence()),
+            grouped(self.charts as i64),
+        )
+    }
+}
+
+fn by_ref((name, sales): &(String, Sales)) -> (String, &Sales) {
+    (name.clone(), sales)
+}
+
+fn money_bar(name: &str, revenue: Cents, tone: Tone) -> Bar {
+    let value = revenue.get() as f64 / 100.0;
+    Bar { name: name.to_owned(), value, text: format!("R$ {}", grouped(value.round() as i64)), tone }
+}
+
+fn standing_money(bars: &[Bar]) -> Result<String> {
+    standing(bars, &|value| match *value {
+        value if value >= 1e6 => format!("R$ {}M", value / 1e6),
+        value if value >= 1e3 => format!("R$ {}k", value / 1e3),
+        value => format!("R$ {value}"),
+    })
+}
+
+fn standing_counts(bars: &[Bar]) -> Result<String> {
+    standing(bars, &|value| grouped(*value as i64))
+}
+
+/// At most so many characters of a name.
+fn cut(name: &str, characters: usize) -> String {
+    match name.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+/// A table of sales, or nothing if it has no rows. Names are HTML already.
+fn table<'s>(heading: &str, column: &str, total: Cents, rows: impl Iterator<Item = (String, &'s Sales)>) -> String {
+    let mut body = String::new();
+    for (name, sales) in rows {
+        let share = 100.0 * sales.revenue.get() as f64 / total.get().max(1) as f64;
+        _ = writeln!(
+            body,
+            "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{share:.1} %</td></tr>",
+            grouped(i64::try_from(sales.items).unwrap_or(i64::MAX)),
+            sales.revenue.grouped(),
+        );
+    }
+    if body.is_empty() {
+        return body;
+    }
+    format!(
+        "<section><h2>{heading}</h2>\n<div class=\"scroll\" tabindex=\"0\"><table>\n\
+         <thead><tr><th>{column}</th><th>Items</th><th>Revenue, R$</th><th>Share</th></tr></thead>\n\
+         <tbody>\n{body}</tbody></table></div></section>\n"
+    )
+}
