@@ -18,6 +18,14 @@ pub(crate) fn escape(text: &str) -> String {
     safe
 }
 
+/// At most so many characters of a text.
+pub(crate) fn cut(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some(_) => text.chars().take(characters.saturating_sub(1)).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}
+
 /// Whether a text is one well-formed element: every tag closed in order, every attribute quoted, no stray `<` or `&`.
 #[cfg(test)]
 pub(crate) fn is_well_formed(mut text: &str) -> bool {
@@ -56,6 +64,11 @@ mod tests {
     fn hostile_text_becomes_harmless() {
         assert_eq!(escape("a<b>&\"'\u{1}\n"), "a&lt;b&gt;&amp;&quot;&#39;\u{fffd} ");
         assert_eq!(escape("são paulo"), "são paulo");
+    }
+
+    #[test]
+    fn long_text_is_cut_between_characters() {
+        assert_eq!([cut("são paulo", 9), cut("são paulo", 4), cut("", 0)], ["são paulo", "são…", ""]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::palette::{INK, MUTED, Tone};
 use crate::data::value::{Cents, Month};
-use crate::xml::escape;
+use crate::xml::{cut, escape};
 
 const WIDTH: u32 = 340;
 const HEIGHT: u32 = 180;
@@ -14,6 +14,8 @@ const BARS_TOP: f64 = 74.0;
 const BARS_BOTTOM: f64 = 148.0;
 /// A short history is drawn as if it had so many months, so that its bars are no walls.
 const LEAST_MONTHS: u32 = 12;
+/// Characters of a title that fit.
+const TITLE_CHARACTERS: usize = 37;
 
 /// What a card shows.
 #[derive(Debug, Clone)]
@@ -83,8 +85,9 @@ fn write_card(svg: &mut String, card: &Card, alone: bool) -> std::fmt::Result {
     }
     write!(
         svg,
-        "<text class=\"a\" x=\"{MARGIN}\" y=\"30\" font-size=\"15\" font-weight=\"600\">{title}</text>\
-         <text class=\"b\" x=\"{MARGIN}\" y=\"51\" font-size=\"13\">{subtitle}</text>"
+        "<text class=\"a\" x=\"{MARGIN}\" y=\"30\" font-size=\"15\" font-weight=\"600\">{}</text>\
+         <text class=\"b\" x=\"{MARGIN}\" y=\"51\" font-size=\"13\">{subtitle}</text>",
+        escape(&cut(&card.title, TITLE_CHARACTERS)),
     )?;
     if let (Some((first, _)), Some((last, _))) = (card.months.first_key_value(), card.months.last_key_value()) {
         write_bars(svg, card, *first, *last)?;

@@ -219,6 +219,14 @@ impl Month {
         u32::from(self.year) * 12 + u32::from(self.number) - 1
     }
 
+    /// The month after it.
+    pub fn next(self) -> Month {
+        match self.number {
+            12.. => Month { year: self.year.saturating_add(1), number: 1 },
+            number => Month { year: self.year, number: number + 1 },
+        }
+    }
+
     fn days(self) -> u16 {
         match self.number {
             4 | 6 | 9 | 11 => 30,
@@ -278,6 +286,7 @@ mod tests {
     fn times_are_real_times() {
         let time = LocalTime::parse("2016-02-29 23:59:01").unwrap();
         assert_eq!((time.month.to_string(), time.day, time.hour, time.second), ("2016-02".to_owned(), 29, 23, 1));
+        assert_eq!(Month { year: 2016, number: 12 }.next(), Month { year: 2017, number: 1 });
         assert_eq!(time.month.ordinal() + 11, Month { year: 2017, number: 1 }.ordinal());
         for text in
             ["2017-02-29 00:00:00", "2017-13-01 00:00:00", "2017-01-01", "2017-1-1 00:00:00", "2017-01-01 24:00:00"]

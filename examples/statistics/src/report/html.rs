@@ -3,18 +3,21 @@
 //! Charts stand in it as SVG and the style sheet as text, so it can be mailed or opened from a disk. Only the links to
 //! the charts of single sellers leave it. A chart or table without anything in it is left out with its heading.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::numbers::Numbers;
 use super::speed::Speed;
-use crate::charts::bars::{Bar, is_empty, lying, standing};
+use crate::charts::bars::{Bar, HALF, WHOLE, is_empty, lying, standing};
 use crate::charts::card::{self, Card};
 use crate::charts::palette::{GROUPS, REST, SCORES, Tone, dark_style};
-use crate::data::value::{Cents, Id, grouped};
+use crate::data::value::{Cents, Id, Month, grouped};
 use crate::error::Result;
 use crate::sales::Sales;
-use crate::xml::escape;
+use crate::xml::{cut, escape};
 
+/// A longer time has columns for those months only in which something was sold.
+const MOST_MONTHS: u32 = 120;
 /// Categories with a bar of their own; the others share one.
 const CATEGORIES: usize = 14;
 
@@ -67,11 +70,11 @@ impl Page<'_> {
         let numbers = self.numbers;
         let count = |number: u64| grouped(i64::try_from(number).unwrap_or(i64::MAX));
         let mut html = String::from("<dl class=\"tiles\">\n");
-        let mut tile = |class: &str, name: &str, value: &str| {
-            _ = writeln!(html, "<div{class}><dt>{name}</dt><dd>{value}</dd></div>");
+        let mut tile = |name: &str, value: &str| {
+            _ = writeln!(html, "<div><dt>{name}</dt><dd>{value}</dd></div>");
         };
-        tile(" class=\"wide\"", "Revenue", &format!("R$ {}", numbers.revenue.grouped()));
-        tile("", "Freight", &format!("R$ {}", numbers.freight.grouped()));
+        tile("Revenue", &format!("R$ {}", numbers.revenue.grouped()));
+        tile("Freight", &format!("R$ {}", numbers.freight.grouped()));
         let counts = [
             ("Sellers", numbers.sellers),
             ("Customers", numbers.customers),
@@ -82,10 +85,10 @@ impl Page<'_> {
             ("Reviews", numbers.reviews),
         ];
         for (name, number) in counts.into_iter().filter(|(_, number)| *number > 0) {
-            tile("", name, &count(number));
+            tile(name, &count(number));
         }
         if let Some(mean) = numbers.mean_score() {
-            tile("", "Mean score", &format!("{mean:.4}"));
+            tile("Mean score", &format!("{mean:.4}"));
         }
         html + "</dl>\n"
     }
@@ -99,33 +102,21 @@ impl Page<'_> {
             .zip(self.best)
             .map(|((id, sales), (_, card))| money_bar(&id.short(), sales.revenue, card.tone))
             .collect();
-        let states: Vec<Bar> = numbers
-            .by_state
-            .iter()
-            .map(|(state, sales)| Bar { text: String::new(), ..money_bar(state, sales.revenue, GROUPS[0]) })
-            .collect();
-        let months: Vec<Bar> = numbers
-            .by_month
-            .iter()
-            .map(|(month, sales)| Bar {
-                text: String::new(),
-                ..money_bar(&month.to_string(), sales.revenue, GROUPS[0])
-            })
-            .collect();
+        let states: Vec<Bar> = numbers.by_state.iter().map(|(state, sales)| column(state, sales.revenue)).collect();
         let of_all = format!("the best {} of {}", self.best.len(), grouped(numbers.by_seller.len() as i64));
         let reviews = format!("{} reviews", grouped(numbers.reviews as i64));
         let mut html = String::new();
-        for (heading, remark, bars, draw) in [
-            ("Revenue by seller", of_all.as_str(), sellers, lying as fn(&[Bar]) -> Result<String>),
-            ("Revenue by category", "", self.categories(), lying),
-            ("Revenue by month", "month in which the seller had to ship", months, standing_money),
-            ("Revenue by state", "where the seller is", states, standing_money),
-            ("Review scores", &reviews, self.scores(), standing_counts),
+        for (heading, remark, bars, class, draw) in [
+            ("Revenue by seller", of_all.as_str(), sellers, "", lying as fn(&[Bar]) -> Result<String>),
+            ("Revenue by category", "", self.categories(), "", lying),
+            ("Revenue by month", "of the shipping limit", self.months(), " all", columns_of_months),
+            ("Revenue by state", "of the seller", states, "", columns_of_states),
+            ("Review scores", &reviews, self.scores(), "", columns_of_scores),
         ] {
             if !is_empty(&bars) {
                 _ = writeln!(
                     html,
-                    "<section class=\"chart\"><h2>{heading} <small>{remark}</small></h2>\n{}</section>",
+                    "<section class=\"chart{class}\"><h2>{heading} <small>{remark}</small></h2>\n{}</section>",
                     draw(&bars)?
                 );
             }
@@ -136,12 +127,25 @@ impl Page<'_> {
     fn categories(&self) -> Vec<Bar> {
         let (shown, others) = self.numbers.by_category.split_at(CATEGORIES.min(self.numbers.by_category.len()));
         let mut bars: Vec<Bar> =
-            shown.iter().map(|(name, sales)| money_bar(&cut(name, 26), sales.revenue, GROUPS[1])).collect();
+            shown.iter().map(|(name, sales)| money_bar(&cut(name, 25), sales.revenue, GROUPS[1])).collect();
         if !others.is_empty() {
             let rest = others.iter().map(|(_, sales)| sales.revenue).sum();
             bars.push(money_bar(&format!("{} others", others.len()), rest, REST));
         }
         bars
+    }
+
+    /// Every month from the first to the last, so that a gap in time is a gap in the chart.
+    fn months(&self) -> Vec<Bar> {
+        let by_month = &self.numbers.by_month;
+        let (Some((first, _)), Some((last, _))) = (by_month.first(), by_month.last()) else { return Vec::new() };
+        let sold: HashMap<Month, Cents> = by_month.iter().map(|(month, sales)| (*month, sales.revenue)).collect();
+        let revenue = |month: Month| sold.get(&month).copied().unwrap_or_default();
+        if last.ordinal() - first.ordinal() > MOST_MONTHS {
+            return by_month.iter().map(|(month, sales)| column(&month.to_string(), sales.revenue)).collect();
+        }
+        let months = std::iter::successors(Some(*first), |month| Some(month.next())).take_while(|month| month <= last);
+        months.map(|month| column(&month.to_string(), revenue(month))).collect()
     }
 
     fn scores(&self) -> Vec<Bar> {
@@ -217,23 +221,28 @@ fn money_bar(name: &str, revenue: Cents, tone: Tone) -> Bar {
     Bar { name: name.to_owned(), value, text: format!("R$ {}", grouped(value.round() as i64)), tone }
 }
 
-fn standing_money(bars: &[Bar]) -> Result<String> {
-    standing(bars, &|value| match *value {
+/// A bar without a text: columns have an axis to read them by.
+fn column(name: &str, revenue: Cents) -> Bar {
+    Bar { text: String::new(), ..money_bar(name, revenue, GROUPS[0]) }
+}
+
+fn columns_of_months(bars: &[Bar]) -> Result<String> {
+    standing(bars, WHOLE, &money_tick)
+}
+
+fn columns_of_states(bars: &[Bar]) -> Result<String> {
+    standing(bars, HALF, &money_tick)
+}
+
+fn columns_of_scores(bars: &[Bar]) -> Result<String> {
+    standing(bars, HALF, &|value| grouped(*value as i64))
+}
+
+fn money_tick(value: &f64) -> String {
+    match *value {
         value if value >= 1e6 => format!("R$ {}M", value / 1e6),
         value if value >= 1e3 => format!("R$ {}k", value / 1e3),
         value => format!("R$ {value}"),
-    })
-}
-
-fn standing_counts(bars: &[Bar]) -> Result<String> {
-    standing(bars, &|value| grouped(*value as i64))
-}
-
-/// At most so many characters of a name.
-fn cut(name: &str, characters: usize) -> String {
-    match name.char_indices().nth(characters) {
-        Some((end, _)) => format!("{}…", &name[..end]),
-        None => name.to_owned(),
     }
 }
 
@@ -257,4 +266,88 @@ fn table<'s>(heading: &str, column: &str, total: Cents, rows: impl Iterator<Item
          <thead><tr><th>{column}</th><th>Items</th><th>Revenue, R$</th><th>Share</th></tr></thead>\n\
          <tbody>\n{body}</tbody></table></div></section>\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use gangline::Db;
+
+    use super::*;
+    use crate::charts::palette::Palette;
+    use crate::charts::studio::Studio;
+    use crate::data::model::{ORDER_ITEMS, OrderItem, Role, USERS, User};
+    use crate::data::value::LocalTime;
+    use crate::service::StatisticsService;
+
+    fn id(first: char) -> Id {
+        Id::parse(&format!("{first}{}", "0".repeat(31))).unwrap()
+    }
+
+    fn page(db: &Db, sample: bool) -> String {
+        let numbers = Numbers::compute(db).unwrap();
+        let speed = Speed { table: "order_items", rows: 1, rows_per_s_1: 2, rows_per_s_all: 3 };
+        let out = tempfile::tempdir().unwrap();
+        let studio = Studio::new(out.path()).unwrap();
+        studio.mix(Palette::default());
+        let best = StatisticsService::new(db.clone(), db.clone()).seller_cards(&studio, &numbers.by_seller).unwrap();
+        let page = Page { label: "<shop>", sample, numbers: &numbers, speed: &speed, best: &best, charts: 1 };
+        page.html().unwrap()
+    }
+
+    fn shop_of(times: &[&str]) -> Db {
+        let db = Db::in_memory().unwrap();
+        let seller = User {
+            id: id('a'),
+            roles: vec![Role::Seller],
+            person: None,
+            zip_code: "1".to_owned(),
+            city: "<b>são paulo".to_owned(),
+            state: "SP".to_owned(),
+        };
+        db.put(USERS, id('a'), seller).unwrap();
+        for (number, time) in (1..).zip(times) {
+            let item = OrderItem {
+                order: id('c'),
+                number,
+                product: id('d'),
+                seller: id('a'),
+                shipping_limit: LocalTime::parse(time).unwrap(),
+                price: Cents::new(1_050),
+                freight: Cents::new(99),
+            };
+            db.put(ORDER_ITEMS, (id('c'), number), item).unwrap();
+        }
+        db
+    }
+
+    #[test]
+    fn a_page_asks_for_nothing_else() {
+        let html = page(&shop_of(&["2017-01-31 10:00:00", "2017-04-01 10:00:00"]), true);
+        for request in ["src=", "<link", "<script", "@import", "url(", "<img", "<iframe", "srcset"] {
+            assert!(!html.contains(request), "{request}");
+        }
+        // Addresses are names of namespaces only.
+        assert_eq!(html.matches("http").count(), html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count());
+        assert!(html.contains("href=\"sellers/a0"));
+        assert!(html.contains("not a random one"));
+        assert!(html.contains("&lt;shop&gt;") && html.contains("&lt;b&gt;são paulo") && !html.contains("<b>"));
+        assert!(html.contains("prefers-color-scheme: dark"));
+        assert!(html.contains("2017-02") && html.contains("2017-03"), "months without sales have their place");
+        assert!(html.contains("<td>21.00</td>"), "the revenue of the state");
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out() {
+        let html = page(&shop_of(&["2017-01-31 10:00:00"]), false);
+        assert!(html.contains("Revenue by seller") && html.contains("<h2>States"));
+        assert!(!html.contains("Review scores") && !html.contains("Mean score") && !html.contains("not a random one"));
+        let html = page(&Db::in_memory().unwrap(), false);
+        assert!(!html.contains("<section") && !html.contains("<svg"), "{html}");
+    }
+
+    #[test]
+    fn a_time_far_away_does_not_fill_the_page() {
+        let html = page(&shop_of(&["2017-01-31 10:00:00", "9999-12-01 10:00:00"]), false);
+        assert!(html.contains("9999-12") && !html.contains("2017-02") && html.len() < 100_000);
+    }
 }
