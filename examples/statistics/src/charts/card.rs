@@ -15,7 +15,7 @@ const BARS_BOTTOM: f64 = 148.0;
 /// A short history is drawn as if it had so many months, so that its bars are no walls.
 const LEAST_MONTHS: u32 = 12;
 /// Characters of a title that fit.
-const TITLE_CHARACTERS: usize = 37;
+const TITLE_CHARACTERS: usize = 36;
 
 /// What a card shows.
 #[derive(Debug, Clone)]
@@ -85,7 +85,7 @@ fn write_card(svg: &mut String, card: &Card, alone: bool) -> std::fmt::Result {
     }
     write!(
         svg,
-        "<text class=\"a\" x=\"{MARGIN}\" y=\"30\" font-size=\"15\" font-weight=\"600\">{}</text>\
+        "<text class=\"a\" x=\"{MARGIN}\" y=\"30\" font-size=\"14\" font-weight=\"600\">{}</text>\
          <text class=\"b\" x=\"{MARGIN}\" y=\"51\" font-size=\"13\">{subtitle}</text>",
         escape(&cut(&card.title, TITLE_CHARACTERS)),
     )?;

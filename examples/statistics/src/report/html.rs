@@ -21,6 +21,9 @@ const MOST_MONTHS: u32 = 120;
 /// Categories with a bar of their own; the others share one.
 const CATEGORIES: usize = 14;
 
+/// Draws a chart of bars.
+type Draw = fn(&[Bar]) -> Result<String>;
+
 /// Everything that stands on the page.
 pub(crate) struct Page<'a> {
     pub(crate) label: &'a str,
@@ -105,13 +108,16 @@ impl Page<'_> {
         let states: Vec<Bar> = numbers.by_state.iter().map(|(state, sales)| column(state, sales.revenue)).collect();
         let of_all = format!("the best {} of {}", self.best.len(), grouped(numbers.by_seller.len() as i64));
         let reviews = format!("{} reviews", grouped(numbers.reviews as i64));
+        let scores = self.scores();
+        let (row_of_states, columns_of_states): (_, Draw) =
+            if is_empty(&scores) { (" all", whole_row_of_money) } else { ("", half_row_of_money) };
         let mut html = String::new();
         for (heading, remark, bars, class, draw) in [
-            ("Revenue by seller", of_all.as_str(), sellers, "", lying as fn(&[Bar]) -> Result<String>),
+            ("Revenue by seller", of_all.as_str(), sellers, "", lying as Draw),
             ("Revenue by category", "", self.categories(), "", lying),
-            ("Revenue by month", "of the shipping limit", self.months(), " all", columns_of_months),
-            ("Revenue by state", "of the seller", states, "", columns_of_states),
-            ("Review scores", &reviews, self.scores(), "", columns_of_scores),
+            ("Revenue by month", "of the shipping limit", self.months(), " all", whole_row_of_money),
+            ("Revenue by state", "of the seller", states, row_of_states, columns_of_states),
+            ("Review scores", &reviews, scores, "", half_row_of_counts),
         ] {
             if !is_empty(&bars) {
                 _ = writeln!(
@@ -226,15 +232,15 @@ fn column(name: &str, revenue: Cents) -> Bar {
     Bar { text: String::new(), ..money_bar(name, revenue, GROUPS[0]) }
 }
 
-fn columns_of_months(bars: &[Bar]) -> Result<String> {
+fn whole_row_of_money(bars: &[Bar]) -> Result<String> {
     standing(bars, WHOLE, &money_tick)
 }
 
-fn columns_of_states(bars: &[Bar]) -> Result<String> {
+fn half_row_of_money(bars: &[Bar]) -> Result<String> {
     standing(bars, HALF, &money_tick)
 }
 
-fn columns_of_scores(bars: &[Bar]) -> Result<String> {
+fn half_row_of_counts(bars: &[Bar]) -> Result<String> {
     standing(bars, HALF, &|value| grouped(*value as i64))
 }
 
