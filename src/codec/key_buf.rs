@@ -27,6 +27,7 @@ impl From<&[u8]> for KeyBuf {
 impl Deref for KeyBuf {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         &self.0
     }

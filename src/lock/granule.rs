@@ -1,0 +1,132 @@
+//! What can be locked, in the one order in which it may be waited for.
+//!
+//! `root of names < names < database < tables by id < (table, low key of a segment or key of a row)`; a segment sorts
+//! before a row of the same bytes. Parents come before their children, and an ascending walk over the rows of a table
+//! never leaves the order, though the walk takes segments and rows by turns.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::codec::KeyBuf;
+
+use super::head::Head;
+use super::heads::RowKey;
+use super::mode::Mode;
+use super::table::LockTable;
+
+/// The place of a granule in the total order. The order of the variants and of their fields is the order (L1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Granule<'a> {
+    Names,
+    Name(&'a str),
+    Database,
+    Table(u32),
+    Within(u32, &'a [u8], Level),
+}
+
+/// What stands at a key of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    Segment,
+    Row,
+}
+
+/// The rule that makes deadlock impossible (L3): one may wait for a granule above all that one holds, and for X in
+/// place of U or SIX on the highest granule that one holds. Every other request is granted at once or not at all.
+///
+/// `top` is the highest granule held, `from` the mode held on the wanted one.
+pub(crate) fn may_wait<G: Ord>(top: Option<&G>, wanted: &G, from: Option<Mode>, to: Mode) -> bool {
+    match from {
+        None => top.is_none_or(|top| wanted > top),
+        Some(from) => matches!(from, Mode::U | Mode::SIX) && to == Mode::X && top == Some(wanted),
+    }
+}
+
+/// A granule with what is needed to wait for it, without a latch on who holds what.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Names,
+    Name(Arc<str>),
+    Database,
+    Table(Arc<dyn LockTable>),
+    Segment { table: u32, low: KeyBuf, high: Option<KeyBuf>, head: Arc<Head> },
+    Row(RowKey),
+}
+
+impl Target {
+    pub(crate) fn granule(&self) -> Granule<'_> {
+        match self {
+            Target::Names => Granule::Names,
+            Target::Name(name) => Granule::Name(name),
+            Target::Database => Granule::Database,
+            Target::Table(table) => Granule::Table(table.id()),
+            Target::Segment { table, low, .. } => Granule::Within(*table, low, Level::Segment),
+            Target::Row(row) => Granule::Within(row.table, &row.key, Level::Row),
+        }
+    }
+}
+
+/// A granule in words, for errors and the dump. `table` gives the name of a table by its number.
+pub(crate) struct Described<'a, F>(pub(crate) Granule<'a>, pub(crate) F);
+
+impl<F: Fn(u32) -> Option<String>> fmt::Display for Described<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = |id: u32| (self.1)(id).map_or_else(|| format!("#{id}"), |name| format!("{name:?}"));
+        match self.0 {
+            Granule::Names => f.write_str("root of names"),
+            Granule::Name(name) => write!(f, "name {name:?}"),
+            Granule::Database => f.write_str("database"),
+            Granule::Table(id) => write!(f, "table {}", table(id)),
+            Granule::Within(id, low, Level::Segment) if low.is_empty() => {
+                write!(f, "table {} segment from the start", table(id))
+            }
+            Granule::Within(id, low, Level::Segment) => {
+                write!(f, "table {} segment from {:?}", table(id), KeyBuf::from(low))
+            }
+            Granule::Within(id, key, Level::Row) => write!(f, "table {} row {:?}", table(id), KeyBuf::from(key)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_the_one_of_the_design() {
+        let ascending = [
+            Granule::Names,
+            Granule::Name(""),
+            Granule::Name("a"),
+            Granule::Name("a\u{e4}"),
+            Granule::Name("b"),
+            Granule::Database,
+            Granule::Table(1),
+            Granule::Table(2),
+            Granule::Within(1, b"", Level::Segment),
+            Granule::Within(1, b"", Level::Row),
+            Granule::Within(1, b"a", Level::Row),
+            Granule::Within(1, b"b", Level::Segment),
+            Granule::Within(1, b"b", Level::Row),
+            Granule::Within(1, b"ba", Level::Row),
+            Granule::Within(2, b"", Level::Segment),
+        ];
+        assert!(ascending.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn waiting_is_only_upwards_or_for_x_on_top() {
+        let (low, high) = (Granule::Table(1), Granule::Table(2));
+        assert!(may_wait(None, &low, None, Mode::X));
+        assert!(may_wait(Some(&low), &high, None, Mode::X));
+        assert!(!may_wait(Some(&high), &low, None, Mode::IS));
+        assert!(!may_wait(Some(&high), &high, None, Mode::IS));
+        for from in [Mode::U, Mode::SIX] {
+            assert!(may_wait(Some(&high), &high, Some(from), Mode::X));
+            assert!(!may_wait(Some(&high), &low, Some(from), Mode::X));
+        }
+        for (from, to) in [(Mode::S, Mode::X), (Mode::IX, Mode::X), (Mode::IS, Mode::IX), (Mode::U, Mode::SIX)] {
+            assert!(!may_wait(Some(&high), &high, Some(from), to));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+#![doc = include_str!("README.md")]
+
+mod attempt;
+mod blame;
+mod counters;
+mod dump;
+mod granule;
+mod guard;
+mod head;
+mod heads;
+mod held;
+mod manager;
+mod mode;
+mod plan;
+mod queue;
+mod restart;
+mod rows;
+mod set;
+mod slot;
+mod table;
+mod wait;
+mod waiter;
+mod word;
+
+#[cfg(test)]
+mod tests;
+
+pub use counters::LockCounters;
+pub use dump::{GranuleLocks, LockDump, LockHolder};
+pub use guard::LockGuard;
+pub use manager::LockManager;
+pub use mode::Mode;
+
+pub(crate) use head::Head;
+pub(crate) use set::LockSet;
+pub(crate) use table::{LockTable, SegmentLock};

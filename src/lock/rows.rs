@@ -1,0 +1,144 @@
+//! The rows that one lock set holds: a short list while they are few, a map when they are many.
+
+use std::collections::HashMap;
+
+use ahash::RandomState;
+use smallvec::SmallVec;
+
+use super::heads::RowKey;
+use super::mode::Mode;
+
+/// Up to this many rows, comparing them all is faster than hashing one.
+const FEW: usize = 12;
+
+#[derive(Debug)]
+pub(crate) enum Rows {
+    Few(SmallVec<[(RowKey, Mode); 4]>),
+    /// With the greatest key, which decides what may be waited for.
+    Many(HashMap<RowKey, Mode, RandomState>, RowKey),
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Rows::Few(SmallVec::new())
+    }
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Rows::Few(rows) => rows.len(),
+            Rows::Many(rows, _) => rows.len(),
+        }
+    }
+
+    /// The mode held on a row. Takes the key as an owned one because a map can be asked for nothing else.
+    #[inline]
+    pub(crate) fn get(&self, row: &RowKey) -> Option<Mode> {
+        match self {
+            Rows::Few(rows) => rows.iter().find(|(held, _)| held == row).map(|(_, mode)| *mode),
+            Rows::Many(rows, _) => rows.get(row).copied(),
+        }
+    }
+
+    /// Notes a row that is held for the first time.
+    #[inline]
+    pub(crate) fn add(&mut self, row: RowKey, mode: Mode) {
+        match self {
+            Rows::Few(rows) => {
+                rows.push((row, mode));
+                if rows.len() > FEW {
+                    self.grow();
+                }
+            }
+            Rows::Many(rows, greatest) => {
+                if row > *greatest {
+                    greatest.clone_from(&row);
+                }
+                rows.insert(row, mode);
+            }
+        }
+    }
+
+    /// Notes another mode of a row that is held.
+    pub(crate) fn change(&mut self, row: &RowKey, mode: Mode) {
+        let held = match self {
+            Rows::Few(rows) => rows.iter_mut().find(|(held, _)| held == row).map(|(_, held)| held),
+            Rows::Many(rows, _) => rows.get_mut(row),
+        };
+        *held.expect("a lock that is raised is held") = mode;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        if let Rows::Few(rows) = self {
+            let rows: HashMap<RowKey, Mode, RandomState> = rows.drain(..).collect();
+            if let Some(greatest) = rows.keys().max().cloned() {
+                *self = Rows::Many(rows, greatest);
+            }
+        }
+    }
+
+    pub(crate) fn greatest(&self) -> Option<&RowKey> {
+        match self {
+            Rows::Few(rows) => rows.iter().map(|(row, _)| row).max(),
+            Rows::Many(_, greatest) => Some(greatest),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&RowKey, Mode)> {
+        let (few, many) = match self {
+            Rows::Few(rows) => (Some(rows.iter()), None),
+            Rows::Many(rows, _) => (None, Some(rows.iter())),
+        };
+        few.into_iter()
+            .flatten()
+            .map(|(row, mode)| (row, *mode))
+            .chain(many.into_iter().flatten().map(|(row, mode)| (row, *mode)))
+    }
+
+    /// Empties the list, the latest row first where the order is known.
+    #[inline]
+    pub(crate) fn drain(&mut self, mut give_back: impl FnMut(RowKey, Mode)) {
+        match self {
+            Rows::Few(rows) => {
+                while let Some((row, mode)) = rows.pop() {
+                    give_back(row, mode);
+                }
+            }
+            Rows::Many(rows, _) => {
+                for (row, mode) in std::mem::take(rows) {
+                    give_back(row, mode);
+                }
+                *self = Rows::default();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::KeyBuf;
+
+    fn row(number: u32) -> RowKey {
+        RowKey { table: 1, key: KeyBuf::from(number.to_be_bytes().as_slice()) }
+    }
+
+    #[test]
+    fn few_and_many_answer_alike() {
+        let mut rows = Rows::default();
+        for number in [7, 3, 9, 1, 2, 4, 8, 6, 5, 0, 20, 15, 11, 30, 25] {
+            assert_eq!(rows.get(&row(number)), None);
+            rows.add(row(number), Mode::S);
+            rows.change(&row(number), Mode::X);
+            assert_eq!(rows.get(&row(number)), Some(Mode::X));
+            let greatest = rows.iter().map(|(row, _)| row.clone()).max();
+            assert_eq!(rows.greatest().cloned(), greatest);
+        }
+        assert!(rows.len() > FEW && matches!(rows, Rows::Many(..)));
+        let mut given_back = 0;
+        rows.drain(|_, mode| given_back += usize::from(mode == Mode::X));
+        assert_eq!((given_back, rows.len(), rows.greatest()), (15, 0, None));
+    }
+}

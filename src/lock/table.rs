@@ -1,0 +1,38 @@
+//! What the lock layer must know of a table.
+
+use std::sync::Arc;
+
+use crate::codec::KeyBuf;
+
+use super::head::Head;
+
+/// A table, as its locks see it.
+pub(crate) trait LockTable: Send + Sync {
+    fn id(&self) -> u32;
+    fn name(&self) -> &str;
+    /// The lock of the whole table.
+    fn head(&self) -> &Head;
+    /// The segment that covers the key now. After a segment was retired, a new lookup must find what replaced it: so a
+    /// split swaps the directory first and retires afterwards, both under X on the segment.
+    fn locate(&self, key: &[u8]) -> SegmentLock;
+}
+
+/// A segment, as a table's directory shows it: keys from `low` up to but not `high`, or to the end.
+#[derive(Debug)]
+pub(crate) struct SegmentLock {
+    pub(crate) low: KeyBuf,
+    pub(crate) high: Option<KeyBuf>,
+    pub(crate) head: Arc<Head>,
+}
+
+impl Clone for SegmentLock {
+    /// By slices: a derived clone would copy the keys byte by byte.
+    #[inline]
+    fn clone(&self) -> Self {
+        SegmentLock {
+            low: KeyBuf::from(&self.low[..]),
+            high: self.high.as_ref().map(|high| KeyBuf::from(&high[..])),
+            head: self.head.clone(),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Tests of the lock layer as a whole, with a table that is nothing but a directory.
+
+mod names;
+mod restarts;
+mod rows;
+mod speed;
+mod splits;
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
+
+use crate::codec::KeyBuf;
+
+use super::head::Head;
+use super::manager::LockManager;
+use super::set::LockSet;
+use super::table::{LockTable, SegmentLock};
+
+/// A table without rows: segments of single-byte low keys.
+struct TestTable {
+    id: u32,
+    head: Head,
+    segments: RwLock<Vec<SegmentLock>>,
+}
+
+impl LockTable for TestTable {
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        "test"
+    }
+
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn locate(&self, key: &[u8]) -> SegmentLock {
+        let segments = self.segments.read();
+        segments[segments.partition_point(|segment| *segment.low <= *key) - 1].clone()
+    }
+}
+
+impl TestTable {
+    /// Segments that begin at the start and at each of these keys.
+    fn new(id: u32, lows: &[&[u8]]) -> Arc<Self> {
+        let table = TestTable { id, head: Head::new(), segments: RwLock::new(Vec::new()) };
+        table.set_lows(lows);
+        Arc::new(table)
+    }
+
+    fn set_lows(&self, lows: &[&[u8]]) {
+        let lows: Vec<KeyBuf> = std::iter::once(&b""[..]).chain(lows.iter().copied()).map(KeyBuf::from).collect();
+        let highs = lows.iter().skip(1).cloned().map(Some).chain([None]);
+        let segment = |(low, high): (&KeyBuf, _)| SegmentLock { low: low.clone(), high, head: Arc::new(Head::new()) };
+        *self.segments.write() = lows.iter().zip(highs).map(segment).collect();
+    }
+
+    /// Cuts the segment that covers the key in two, as a system transaction does.
+    fn split(&self, key: &[u8]) {
+        let mut segments = self.segments.write();
+        let index = segments.partition_point(|segment| *segment.low <= *key) - 1;
+        let old = segments[index].clone();
+        let new = |low: KeyBuf, high| SegmentLock { low, high, head: Arc::new(Head::new()) };
+        segments[index] = new(old.low.clone(), Some(KeyBuf::from(key)));
+        segments.insert(index + 1, new(KeyBuf::from(key), old.high.clone()));
+        drop(segments);
+        old.head.retire();
+    }
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn manager() -> Arc<LockManager> {
+    LockManager::new(LONG)
+}
+
+#[track_caller]
+fn set(manager: &Arc<LockManager>) -> LockSet {
+    LockSet::begin(manager, Location::caller(), None)
+}
+
+/// Looks again and again until `ready`, which must come.
+#[track_caller]
+fn until(what: &str, ready: impl Fn() -> bool) {
+    let end = Instant::now() + LONG;
+    while !ready() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        thread::yield_now();
+    }
+}
+
+/// Until this many lock sets wait.
+#[track_caller]
+fn until_waiting(manager: &LockManager, count: usize) {
+    let waiting = || manager.dump().granules.iter().map(|granule| granule.waiting.len()).sum::<usize>();
+    until("lock sets wait", || waiting() == count && manager.counters().waits as usize >= count);
+}
+
+/// Nothing is held, wanted or left behind.
+#[track_caller]
+fn assert_all_free(manager: &LockManager, tables: &[&Arc<TestTable>]) {
+    assert!(manager.names_root.is_free() && manager.database.is_free(), "names or database held");
+    assert_eq!((manager.rows.len(), manager.names.len()), (0, 0), "rows or names left");
+    for table in tables {
+        assert!(table.head.is_free(), "table held");
+        assert!(table.segments.read().iter().all(|segment| segment.head.is_free()), "segment held");
+    }
+    assert_eq!(manager.dump().to_string(), "no locks");
+}

@@ -1,0 +1,140 @@
+//! Names: guards, their order, and names inside transactions.
+
+use std::thread;
+
+use super::*;
+use crate::ErrorKind;
+use crate::lock::mode::Mode::{S, X};
+
+#[test]
+fn names_shared_and_alone() {
+    let manager = manager();
+    let shared = manager.lock_shared("a").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            assert!(manager.try_lock_shared("a").unwrap().is_some());
+            assert!(manager.try_lock("a").unwrap().is_none());
+        });
+    });
+    drop(shared);
+    let _alone = manager.lock("a").unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| assert!(manager.try_lock_shared("a").unwrap().is_none()));
+    });
+}
+
+#[test]
+fn guards_are_taken_upwards() {
+    let manager = manager();
+    let guard = manager.lock("b").unwrap();
+    for (name, part) in [("a", "\"b\""), ("b", "while this thread holds it")] {
+        let error = manager.lock(name).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutOfOrder);
+        assert!(error.to_string().contains(part) && error.to_string().contains(file!()), "{error}");
+    }
+    let above = manager.lock_shared("c").unwrap();
+    drop(guard);
+    drop(above);
+    drop(manager.lock("a").unwrap());
+    assert_all_free(&manager, &[]);
+}
+
+#[test]
+fn several_names_at_once_are_sorted() {
+    let manager = manager();
+    let guard = manager.lock_all(&[("b", S), ("a", X), ("b", X)]).unwrap();
+    assert_eq!(manager.lock("aa").unwrap_err().kind(), ErrorKind::OutOfOrder);
+    thread::scope(|scope| {
+        scope.spawn(|| assert!(manager.try_lock_shared("b").unwrap().is_none()));
+    });
+    drop(guard);
+    assert_all_free(&manager, &[]);
+    assert_eq!(manager.lock_all(&[("a", crate::lock::Mode::U)]).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert_eq!(manager.lock(&"x".repeat(256)).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn a_name_in_a_transaction_is_tried_then_planned_before_data() {
+    let (manager, table) = (manager(), TestTable::new(1, &[]));
+    let mut set = set(&manager);
+    set.lock_row(&table, b"a", X).unwrap();
+    let (locked, release) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+    thread::scope(|scope| {
+        let (locked, release, manager) = (&locked, &release, &manager);
+        scope.spawn(move || {
+            let _guard = manager.lock("n").unwrap();
+            locked.wait();
+            release.wait();
+        });
+        locked.wait();
+        assert_eq!(set.lock_name("n", S).unwrap_err().kind(), ErrorKind::Restart);
+        release.wait();
+    });
+    set.restart().unwrap();
+    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule).collect();
+    assert_eq!(granules[..3], ["root of names", "name \"n\"", "database"]);
+    drop(set);
+    assert_all_free(&manager, &[&table]);
+}
+
+#[test]
+fn a_transaction_counts_the_guards_of_its_thread() {
+    let manager = manager();
+    let _guard = manager.lock("m").unwrap();
+    let mut set = set(&manager);
+    assert_eq!(set.lock_name("m", S).unwrap_err().kind(), ErrorKind::OutOfOrder);
+    assert_eq!(set.lock_name("a", S).unwrap_err().kind(), ErrorKind::OutOfOrder);
+    set.lock_name("n", X).unwrap();
+}
+
+#[test]
+fn a_guard_holder_passes_who_waits_for_all_names() {
+    let (manager, table) = (manager(), TestTable::new(1, &[]));
+    let guard = manager.lock("a").unwrap();
+    thread::scope(|scope| {
+        let all = scope.spawn(|| {
+            let mut all = set(&manager);
+            // As a transaction after its last restart: the root of names, alone.
+            all.obtain(|held, manager| held.lock_names_root(manager, X, false), |_| {}).unwrap();
+            all.lock_name("zzz", X).unwrap();
+            all.lock_row(&table, b"a", X).unwrap();
+        });
+        until_waiting(&manager, 1);
+        let more = manager.lock("b").unwrap();
+        drop(more);
+        drop(guard);
+        all.join().unwrap();
+    });
+    assert_all_free(&manager, &[&table]);
+}
+
+#[test]
+fn refused_a_seventh_time_under_a_guard_is_out_of_order() {
+    let (manager, table) = (manager(), TestTable::new(1, &[]));
+    let _guard = manager.lock("a").unwrap();
+    let mut set = set(&manager);
+    let mut refusals = 0;
+    let error = loop {
+        set.lock_row(&table, b"r", X).unwrap();
+        // In each run another name is wanted, and another thread has it.
+        let name = format!("b{refusals}");
+        let (held, done) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+        let refused = thread::scope(|scope| {
+            scope.spawn(|| {
+                let _other = manager.lock(&name).unwrap();
+                held.wait();
+                done.wait();
+            });
+            held.wait();
+            let refused = set.lock_name(&name, X).unwrap_err();
+            done.wait();
+            refused
+        });
+        refusals += 1;
+        if refused.kind() != ErrorKind::Restart {
+            break refused;
+        }
+        set.restart().unwrap();
+    };
+    assert_eq!((refusals, error.kind()), (7, ErrorKind::OutOfOrder));
+}

@@ -1,0 +1,62 @@
+//! What a lock costs when nobody is in the way. The bounds are wide, since tests share their machine; the measured
+//! times are printed (`cargo test --release -p gangline --lib lock::tests::speed -- --nocapture`).
+
+use std::hint::black_box;
+
+use super::*;
+use crate::lock::mode::Mode::X;
+use crate::lock::waiter::Wakes;
+
+/// The best of some rounds, in nanoseconds.
+fn best(rounds: u32, runs: u32, mut body: impl FnMut(u32)) -> f64 {
+    let round = |_| {
+        let start = Instant::now();
+        (0..runs).for_each(&mut body);
+        start.elapsed().as_secs_f64() * 1e9 / f64::from(runs)
+    };
+    (0..rounds).map(round).fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn lock_pairs() {
+    let runs = if cfg!(debug_assertions) { 1_000 } else { 200_000 };
+    let (manager, table) = (manager(), TestTable::new(1, &[b"m"]));
+    let head = Head::new();
+    let granule = best(10, runs, |_| {
+        assert!(black_box(&head).try_fast(None, X));
+        head.release(X, &mut Wakes::new());
+    });
+    let map = best(10, runs, |number| {
+        let row = crate::lock::heads::RowKey { table: 1, key: crate::codec::KeyBuf::from(&number.to_be_bytes()[..]) };
+        assert!(black_box(&manager).rows.try_fast(row.clone(), None, X));
+        manager.rows.release(row, X, &mut Wakes::new());
+    });
+    let begin = best(10, runs, |_| {
+        let mut set = LockSet::begin(&manager, Location::caller(), None);
+        assert!(set.step(|_, _| Ok(true)).is_ok());
+    });
+    let loc = best(10, runs, |number| {
+        black_box(table.locate(&number.to_be_bytes()));
+    });
+    eprint!("map {map} begin {begin} loc {loc}\n");
+    let row = best(10, runs, |number| {
+        let mut set = LockSet::begin(&manager, Location::caller(), None);
+        set.lock_row(black_box(&table), &number.to_be_bytes(), X).unwrap();
+    });
+    let transfer = best(10, runs, |number| {
+        let mut set = LockSet::begin(&manager, Location::caller(), None);
+        set.lock_row(black_box(&table), &number.to_be_bytes(), X).unwrap();
+        set.lock_row(black_box(&table), &number.reverse_bits().to_be_bytes(), X).unwrap();
+    });
+    let read = best(10, runs, |_| {
+        assert!(
+            LockSet::begin(&manager, Location::caller(), None).try_lock_table(black_box(&table), crate::lock::Mode::S)
+        );
+    });
+    let text = format!("ns: granule {granule:.1}, row {row:.1}, two rows {transfer:.1}, table read {read:.1}");
+    eprint!("{text}\n");
+    if !cfg!(debug_assertions) {
+        assert!(granule < 200.0 && row < 1_500.0, "{text}");
+    }
+    assert_all_free(&manager, &[&table]);
+}

@@ -1,0 +1,27 @@
+//! Reading many rows: what a program asks for, and how it is done in parallel.
+//!
+//! A [`Query`] names a table, a key range, a predicate and what to do with the rows that fit. Running it takes three
+//! steps:
+//!
+//! 1. **Where from** ([`source`]). A `Db` registers the last commit number, a `Snapshot` has one, a `Transaction` locks
+//!    the range in shared mode and holds it. From here on no lock is wanted: the rows as of that number cannot change.
+//! 2. **Parts** ([`scan`]). The range is cut into runs of pages. A part is independent of all others.
+//! 3. **Driving** ([`driver`]). The parts are folded on the database's own rayon pool, each into a value of its own,
+//!    and the values are put together in key order. Small ranges are folded where the caller stands, and so is
+//!    everything when the caller is itself a rayon worker: one that waited for another pool would run strangers' jobs.
+//!
+//! Closures of the program run on the pool's threads, with the thread marked, so that a call of the database from
+//! inside one is an error at once and not a hang. A panic in a closure reaches the caller.
+
+mod driver;
+mod ends;
+mod request;
+mod scan;
+mod source;
+mod update;
+
+pub(crate) use ends::{first, last};
+pub(crate) use request::read;
+pub use request::{Projected, Query};
+pub(crate) use source::Source;
+pub(crate) use update::update;

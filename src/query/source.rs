@@ -1,0 +1,90 @@
+//! Where a query reads: the database now, a snapshot, or inside a transaction.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::scan::Scan;
+use crate::codec::{Key, KeyBuf};
+use crate::context;
+use crate::error::Result;
+use crate::lock::{LockSet, Mode};
+use crate::table::{Row, Table};
+use crate::txn::{Engine, Snapshot, Transaction};
+
+/// See the module's text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source<'a> {
+    Db(&'a Arc<Engine>),
+    Snapshot(&'a Snapshot),
+    Transaction(&'a Transaction),
+}
+
+impl<'a> Source<'a> {
+    /// Fixes what is read. None when the table was never written to.
+    pub(crate) fn open<K: Key, V: Row>(
+        self,
+        table: Table<K, V>,
+        low: KeyBuf,
+        high: Option<KeyBuf>,
+        site: &'static Location<'static>,
+    ) -> Result<Option<Scan<'a, V>>> {
+        match self {
+            Source::Db(engine) => {
+                context::check_free("a read of the database", site)?;
+                engine.check_alive()?;
+                let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
+                // Where the table's shared lock is free, the number is taken under it: then the read sees no commit
+                // that it would have had to wait for. It is never queued for: a reader behind one long writer would
+                // stop every writer behind it.
+                let mut locks = LockSet::begin(&engine.locks, site, None);
+                let _ = locks.try_lock_table(&core, Mode::S);
+                let registration = engine.capture();
+                locks.release_all();
+                let number = registration.number();
+                Ok(Some(Scan::new(engine, core, number, Some(registration), (low, high), Vec::new(), site)))
+            }
+            Source::Snapshot(snapshot) => {
+                context::check_free("a read of a snapshot", site)?;
+                let engine = &snapshot.engine;
+                engine.check_alive()?;
+                let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
+                let number = snapshot.registration.number();
+                Ok(Some(Scan::new(engine, core, number, None, (low, high), Vec::new(), site)))
+            }
+            Source::Transaction(tx) => {
+                let engine = &tx.engine;
+                let core = engine.table(table)?;
+                let own = tx.lock_for_scan(&core, &low, high.as_deref(), Mode::S)?;
+                let registration = engine.capture();
+                let number = registration.number();
+                Ok(Some(Scan::new(engine, core, number, Some(registration), (low, high), own, site)))
+            }
+        }
+    }
+}
+
+impl Source<'_> {
+    /// The key range of the first or last `segments` segments of a table now. A guess at how far to look: segments may
+    /// be split before the range is read, which changes what is locked and not what is found.
+    pub(crate) fn reach<K: Key, V: Row>(
+        self,
+        table: Table<K, V>,
+        first: bool,
+        segments: usize,
+    ) -> Result<(KeyBuf, Option<KeyBuf>)> {
+        let engine = match self {
+            Source::Db(engine) => engine,
+            Source::Snapshot(snapshot) => &snapshot.engine,
+            Source::Transaction(tx) => &tx.engine,
+        };
+        let Some(core) = engine.table_if_any(table)? else { return Ok((KeyBuf::empty(), None)) };
+        Ok(core.with_directory(|directory| {
+            let all = directory.segments();
+            if first {
+                (KeyBuf::empty(), all.get(segments).map(|next| next.low.clone()))
+            } else {
+                (all[all.len().saturating_sub(segments)].low.clone(), None)
+            }
+        }))
+    }
+}

@@ -1,0 +1,41 @@
+//! `update(table, select, change)`: changes every row that fits.
+
+use std::ops::ControlFlow;
+use std::panic::Location;
+
+use super::driver::{Drive, fold_parts};
+use super::scan::Scan;
+use crate::codec::{Key, KeyBuf};
+use crate::error::Result;
+use crate::lock::Mode;
+use crate::table::{Row, Table};
+use crate::txn::Transaction;
+
+/// Takes SIX on the table, so that nobody else writes it while point readers go on, looks for the rows in parallel, and
+/// then locks and writes the hits in key order.
+pub(crate) fn update<K: Key, V: Row>(
+    tx: &Transaction,
+    table: Table<K, V>,
+    select: impl Fn(&V) -> bool + Sync,
+    change: impl Fn(&mut V) + Sync,
+    site: &'static Location<'static>,
+) -> Result<u64> {
+    let engine = &tx.engine;
+    let core = engine.table(table)?;
+    let own = tx.lock_for_scan(&core, &[], None, Mode::SIX)?;
+    let registration = engine.capture();
+    let number = registration.number();
+    let bounds = (KeyBuf::empty(), None);
+    let scan = Scan::new(engine, core, number, Some(registration), bounds, own, site);
+    let hits = fold_parts(&scan, Drive::default(), Vec::new, |hits, at, row| {
+        if select(row) {
+            let mut row = V::clone(row);
+            change(&mut row);
+            hits.push((KeyBuf::from(at.key()), row));
+        }
+        ControlFlow::Continue(())
+    })?;
+    // The scan holds own rows and a commit number, which must be free again when the rows are committed.
+    drop(scan);
+    tx.write_hits(table, hits.into_iter().flatten().collect())
+}

@@ -1,0 +1,249 @@
+//! The checkpoint: writes what changed, as of one commit number, and then the root that names it.
+//!
+//! It takes no logical lock. Under the commit latch it only notes the last commit number, the journal's end and which
+//! segments have changed; then it reads at that number like any reader, while commits go on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::directory_state::{DirectoryState, Subject};
+use crate::codec::PageIdentity;
+use crate::error::{Error, ErrorKind, Result};
+use crate::storage::journal::Mark;
+use crate::storage::{MAX_FREE, Root, RootFile, StoreOp, TreeId};
+use crate::table::directory::Directory;
+use crate::table::entry::{
+    DirectoryEntry, ListedPage, catalog_entries, directory_key, page_list_bodies, seal_directory_entry, seal_page_list,
+};
+use crate::table::page::{PageAddress, PageSlot, StoredPage};
+use crate::table::registry::Registration;
+use crate::table::segment::{Segment, StoredSegment};
+use crate::table::table_core::TableCore;
+use crate::txn::Engine;
+
+/// Operations handed to the page store at once.
+const BATCH: usize = 128;
+
+/// The root file and what the newest root contains.
+#[derive(Debug)]
+pub(crate) struct CheckpointState {
+    pub(crate) root_file: RootFile,
+    pub(crate) root: Root,
+    pub(crate) directory: DirectoryState,
+}
+
+/// What was true at the moment of the checkpoint.
+struct Capture {
+    registration: Registration,
+    mark: Mark,
+    tables: Vec<(Arc<TableCore>, Arc<Directory>, Vec<Arc<Segment>>)>,
+    definitions: BTreeSet<u32>,
+    freed: Vec<(u32, PageAddress)>,
+    next_id: u64,
+}
+
+fn capture(engine: &Engine) -> Result<Capture> {
+    let journal = engine.journal.as_ref().ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "a database in memory has no checkpoint")
+    })?;
+    let last = engine.commits.latch();
+    engine.commits.reset_journal_bytes();
+    let tables = engine.catalog.tables().into_iter().filter_map(|table| {
+        let directory = table.directory(None)?;
+        let dirty = directory.segments().iter().filter(|segment| segment.take_dirty()).cloned().collect();
+        Some((table, directory, dirty))
+    });
+    Ok(Capture {
+        tables: tables.collect(),
+        registration: engine.pager.registry.register(*last),
+        mark: journal.mark(),
+        definitions: engine.catalog.take_dirty(),
+        freed: engine.pager.take_freed(),
+        next_id: engine.pager.next_id(),
+    })
+}
+
+/// Writes out what changed since the last checkpoint.
+///
+/// # Errors
+/// Whatever the page store, the journal or the root file say. What is on disk stays as good as it was, but the caller
+/// must not try again: after a failed sync nobody knows what reached the disk.
+pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bool) -> Result<()> {
+    let capture = capture(engine)?;
+    if let Some(journal) = &engine.journal {
+        journal.wait_synced(capture.mark.position)?;
+    }
+    let mut writer = Writer {
+        engine,
+        number: capture.registration.number(),
+        checkpoint: state.root.number + 1,
+        batch: Vec::new(),
+        written: Vec::new(),
+        entries: Vec::new(),
+        later: Vec::new(),
+        segments: Vec::new(),
+    };
+    for (table, _, dirty) in &capture.tables {
+        for segment in dirty {
+            writer.segment(table, segment)?;
+        }
+        if capture.definitions.contains(&table.id()) {
+            writer.entries.extend(catalog_entries(&table.definition(), writer.checkpoint));
+        }
+    }
+    let mut directory = state.directory.clone();
+    writer.directory(&capture, &mut directory)?;
+    engine.pager.store.sync()?;
+
+    let Writer { later: mut remove, segments, .. } = writer;
+    remove.extend(capture.freed.iter().map(|(table, address)| remove_page(*table, *address)));
+    let free = remove.iter().filter_map(page_of_removal).take(MAX_FREE).collect();
+    let root = Root {
+        number: state.root.number + 1,
+        clean,
+        directory_hash: directory.hash(),
+        directory_entries: directory.len(),
+        next_id: engine.pager.next_id().max(capture.next_id),
+        last_commit: capture.registration.number(),
+        journal: capture.mark.position,
+        journal_chain: capture.mark.chain,
+        sweep: state.root.sweep || remove.len() > MAX_FREE,
+        free,
+        ..state.root.clone()
+    };
+    state.root_file.write(&root)?;
+    state.root = root;
+    state.directory = directory;
+    for (segment, stored) in segments {
+        segment.set_stored(stored);
+    }
+    engine.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
+    clean_up(engine, remove, capture.mark)
+}
+
+/// The root is durable: what it does not name any more can go.
+fn clean_up(engine: &Engine, remove: Vec<StoreOp>, mark: Mark) -> Result<()> {
+    for batch in remove.chunks(BATCH) {
+        engine.pager.store.write(batch.to_vec())?;
+    }
+    engine.journal.as_ref().map_or(Ok(()), |journal| journal.remove_before(mark.position))
+}
+
+fn remove_page(table: u32, address: PageAddress) -> StoreOp {
+    StoreOp::Remove { tree: TreeId(table), key: address.to_key().to_vec() }
+}
+
+fn page_of_removal(op: &StoreOp) -> Option<(u32, [u8; 16])> {
+    match op {
+        StoreOp::Remove { tree, key } if *tree != TreeId::DIRECTORY => Some((tree.0, key.as_slice().try_into().ok()?)),
+        _ => None,
+    }
+}
+
+struct Writer<'a> {
+    engine: &'a Engine,
+    number: u64,
+    checkpoint: u64,
+    batch: Vec<StoreOp>,
+    /// Pages in the batch, whose slots learn their addresses once it is written.
+    written: Vec<(Arc<TableCore>, Arc<PageSlot>, StoredPage)>,
+    /// Directory entries, written last.
+    entries: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Removals for when the root is durable.
+    later: Vec<StoreOp>,
+    segments: Vec<(Arc<Segment>, StoredSegment)>,
+}
+
+impl Writer<'_> {
+    fn segment(&mut self, table: &Arc<TableCore>, segment: &Arc<Segment>) -> Result<()> {
+        let list = self.engine.pager.list(table, segment, Some(self.number))?;
+        let mut pages = Vec::with_capacity(list.slots.len());
+        for (at, slot) in list.slots.iter().enumerate() {
+            // The first page takes all keys of its segment from the low key on.
+            let low = if at == 0 { segment.low.clone() } else { list.lows[at].clone() };
+            pages.push(ListedPage { low, stored: self.page(table, segment, slot)? });
+        }
+        let mut lists = Vec::new();
+        for body in page_list_bodies(&pages) {
+            let id = self.engine.pager.fresh_id();
+            let value = seal_page_list(table.id(), segment.id, id, self.number, &body);
+            let key = PageAddress { segment: segment.id, page: id }.to_key().to_vec();
+            self.put(StoreOp::Put { tree: TreeId(table.id()), key, value })?;
+            lists.push(id);
+        }
+        let old = segment.stored().map(|stored| stored.lists).unwrap_or_default();
+        self.later.extend(old.into_iter().map(|id| remove_page(table.id(), PageAddress { segment: segment.id, page: id })));
+        let stored = StoredSegment {
+            lists,
+            rows: pages.iter().map(|page| u64::from(page.stored.rows)).sum(),
+            checksum: pages.iter().fold(0, |sum, page| sum.wrapping_add(page.stored.checksum)),
+        };
+        let entry = DirectoryEntry {
+            table: table.id(),
+            segment: segment.id,
+            checkpoint: self.checkpoint,
+            low: segment.low.clone(),
+            stored: stored.clone(),
+        };
+        let key = directory_key(table.id(), segment.id, self.checkpoint);
+        self.entries.push((key, seal_directory_entry(&entry)));
+        self.segments.push((Arc::clone(segment), stored));
+        Ok(())
+    }
+
+    /// Where a page lies as of the checkpoint's number; writes it if it lies nowhere yet.
+    fn page(&mut self, table: &Arc<TableCore>, segment: &Segment, slot: &Arc<PageSlot>) -> Result<StoredPage> {
+        let lost = || Error::corrupted(format!("a page of table {:?} is gone from memory", table.name()));
+        let view = slot.peek(self.number).ok_or_else(lost)?;
+        if let Some(stored) = view.stored {
+            return Ok(stored);
+        }
+        let bytes = view.bytes.ok_or_else(lost)?;
+        let address = PageAddress { segment: segment.id, page: self.engine.pager.fresh_id() };
+        let identity = PageIdentity {
+            table: table.id(),
+            segment: address.segment,
+            page: address.page,
+            commit: self.number,
+        };
+        let mut value = Vec::with_capacity(bytes.encoded_len());
+        bytes.encode(&identity, &mut value);
+        let stored = StoredPage { address, rows: bytes.len() as u32, checksum: bytes.checksum() };
+        self.written.push((Arc::clone(table), Arc::clone(slot), stored));
+        self.engine.counts.pages_written.fetch_add(1, Ordering::Relaxed);
+        self.put(StoreOp::Put { tree: TreeId(table.id()), key: address.to_key().to_vec(), value })?;
+        Ok(stored)
+    }
+
+    fn put(&mut self, op: StoreOp) -> Result<()> {
+        self.batch.push(op);
+        if self.batch.len() < BATCH { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.engine.pager.store.write(std::mem::take(&mut self.batch))?;
+        for (table, slot, stored) in self.written.drain(..) {
+            if !slot.mark_stored(self.number, stored, &self.engine.pager.cache) {
+                // A later commit has changed the page: this address serves the root in the making only.
+                self.engine.pager.free(table.id(), [stored.address]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the directory entries, and notes which are superseded.
+    fn directory(&mut self, capture: &Capture, directory: &mut DirectoryState) -> Result<()> {
+        for (key, value) in std::mem::take(&mut self.entries) {
+            self.later.extend(directory.put(&key, &value));
+            self.put(StoreOp::Put { tree: TreeId::DIRECTORY, key, value })?;
+        }
+        for (table, now, _) in &capture.tables {
+            let live: BTreeSet<u64> = now.segments().iter().map(|segment| segment.id).collect();
+            for gone in directory.segments(table.id()).into_iter().filter(|segment| !live.contains(segment)) {
+                self.later.extend(directory.remove(Subject::Segment(table.id(), gone)));
+            }
+        }
+        self.flush()
+    }
+}

@@ -1,0 +1,97 @@
+//! The entries of the directory that the newest root contains, and their hash.
+//!
+//! A checkpoint writes the entries of segments that changed, under its own number; an entry with a smaller number is
+//! then superseded. The hash is the sum of the hashes of all entries in force, so it is kept up by adding and taking
+//! away.
+
+use std::collections::BTreeMap;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::storage::{StoreOp, TreeId};
+use crate::table::entry::{DirectoryKey, parse_directory_key};
+
+/// What an entry is about; parts of a table's definition count one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    Segment(u32, u64),
+    Table(u32, u16),
+}
+
+impl Subject {
+    pub(crate) fn of(key: DirectoryKey) -> (Subject, u64) {
+        match key {
+            DirectoryKey::Segment { table, segment, checkpoint } => (Subject::Segment(table, segment), checkpoint),
+            DirectoryKey::Table { table, checkpoint, part } => (Subject::Table(table, part), checkpoint),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+struct InForce {
+    key: Vec<u8>,
+    hash: u64,
+}
+
+/// See the module's text.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DirectoryState {
+    entries: BTreeMap<Subject, InForce>,
+    hash: u64,
+}
+
+fn hash_of(key: &[u8], value: &[u8]) -> u64 {
+    let mut all = Vec::with_capacity(key.len() + value.len());
+    all.extend_from_slice(key);
+    all.extend_from_slice(value);
+    xxh3_64(&all)
+}
+
+impl DirectoryState {
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// An entry comes into force. Gives the removal of the one that it supersedes, to be done once the root is durable.
+    pub(crate) fn put(&mut self, key: &[u8], value: &[u8]) -> Option<StoreOp> {
+        let subject = Subject::of(parse_directory_key(key)?).0;
+        let hash = hash_of(key, value);
+        self.hash = self.hash.wrapping_add(hash);
+        let before = self.entries.insert(subject, InForce { key: key.to_vec(), hash })?;
+        self.hash = self.hash.wrapping_sub(before.hash);
+        (before.key != key).then_some(StoreOp::Remove { tree: TreeId::DIRECTORY, key: before.key })
+    }
+
+    /// An entry goes out of force without a successor.
+    pub(crate) fn remove(&mut self, subject: Subject) -> Option<StoreOp> {
+        let before = self.entries.remove(&subject)?;
+        self.hash = self.hash.wrapping_sub(before.hash);
+        Some(StoreOp::Remove { tree: TreeId::DIRECTORY, key: before.key })
+    }
+
+    /// The segments of a table that are in force.
+    pub(crate) fn segments(&self, table: u32) -> Vec<u64> {
+        self.entries
+            .range(Subject::Segment(table, 0)..=Subject::Segment(table, u64::MAX))
+            .filter_map(|(subject, _)| match subject {
+                Subject::Segment(_, segment) => Some(*segment),
+                Subject::Table(..) => None,
+            })
+            .collect()
+    }
+
+    /// The parts of a table's definition that are in force.
+    pub(crate) fn definition_parts(&self, table: u32) -> Vec<u16> {
+        self.entries
+            .range(Subject::Table(table, 0)..=Subject::Table(table, u16::MAX))
+            .filter_map(|(subject, _)| match subject {
+                Subject::Table(_, part) => Some(*part),
+                Subject::Segment(..) => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,66 @@
+//! The background thread that makes checkpoints.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use super::checkpoint::{CheckpointState, checkpoint};
+use crate::error::{Error, ErrorKind, Result};
+use crate::txn::{Engine, Wake};
+
+/// Owns the checkpoint thread of a database.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    state: Arc<Mutex<CheckpointState>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Keeper {
+    pub(crate) fn start(engine: &Arc<Engine>, state: CheckpointState) -> Result<Keeper> {
+        let state = Arc::new(Mutex::new(state));
+        let (shared, engine) = (Arc::clone(&state), Arc::clone(engine));
+        let thread = std::thread::Builder::new()
+            .name("gangline-checkpoint".into())
+            .spawn(move || run(&engine, &shared))
+            .map_err(|error| Error::new(ErrorKind::Io, "cannot start the checkpoint thread").with_source(error))?;
+        Ok(Keeper { state, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Ends the thread, and makes a last checkpoint that marks the store as closed.
+    pub(crate) fn close(&self, engine: &Engine) -> Result<()> {
+        self.stop(engine);
+        checkpoint(engine, &mut self.state.lock(), true)
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self, engine: &Engine) {
+        engine.admission.stop();
+        if let Some(thread) = self.thread.lock().take() {
+            // A thread that panicked has poisoned the database.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(engine: &Engine, state: &Mutex<CheckpointState>) {
+    loop {
+        let wake = engine.admission.next(engine.options.checkpoint_interval);
+        match wake {
+            Wake::Stop => return,
+            Wake::Time if engine.commits.journal_bytes() == 0 => continue,
+            Wake::Time | Wake::Asked => {}
+        }
+        engine.admission.begin();
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            checkpoint(engine, &mut state.lock(), false)
+        }))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Poisoned, "the checkpoint thread panicked")));
+        if let Err(error) = outcome {
+            engine.poison(&error);
+            engine.admission.finish();
+            return;
+        }
+        engine.admission.finish();
+    }
+}

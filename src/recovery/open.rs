@@ -1,0 +1,270 @@
+//! Opens a store: root, directory, journal.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::checkpoint::CheckpointState;
+use super::directory_state::{DirectoryState, Subject};
+use super::keeper::Keeper;
+use super::replay::apply_record;
+use super::sweep::sweep;
+use crate::codec::KeyBuf;
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
+use crate::storage::journal::{self, Journal, JournalOptions, Mark};
+use crate::storage::{
+    FORMAT, FileLayer, LockFile, MemoryStore, PageStore, Root, RootFile, SledStore, StoreOp, TreeId, names,
+};
+use crate::table::catalog::Catalog;
+use crate::table::entry::{
+    DirectoryEntry, DirectoryKey, decode_definition, open_catalog_part, open_directory_entry, parse_directory_key,
+};
+use crate::table::pager::Pager;
+use crate::table::segment::Segment;
+use crate::table::table_core::TableCore;
+use crate::txn::Engine;
+
+/// Name of the first folder of the page store.
+const FIRST_SLED_FOLDER: &str = "sled-000001";
+
+/// An open database.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) keeper: Option<Keeper>,
+    pub(crate) lock: Option<LockFile>,
+}
+
+/// A database that lives in memory only.
+pub(crate) fn in_memory(options: Options) -> Result<Opened> {
+    options.check()?;
+    let pager = Pager::new(Arc::new(MemoryStore::new()), options.cache_bytes, 1);
+    let engine = Engine::new(options, pager, Catalog::new([]), 0, None);
+    Ok(Opened { engine, keeper: None, lock: None })
+}
+
+/// Opens the store in a folder, or makes it.
+///
+/// # Errors
+/// `AlreadyOpen`, `NotAStore`, `FormatVersion`, `Corrupted` with the place, `DiskFull`, `Io`.
+pub(crate) fn open(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> Result<Opened> {
+    options.check()?;
+    prepare_folder(&*files, dir, &options)?;
+    let lock = LockFile::acquire(&*files, dir)?;
+    let parts = match RootFile::open(&*files, dir)? {
+        Some((root_file, root)) => open_existing(files, dir, &options, root_file, root)?,
+        None => create_new(files, dir, &options)?,
+    };
+    let Parts { pager, catalog, journal, last_commit, mut state, replayed } = parts;
+    // From here on the store is in use: what a crash leaves behind is swept at the next opening.
+    let root = Root {
+        number: state.root.number + 1,
+        clean: false,
+        next_id: pager.next_id(),
+        incarnation: state.root.incarnation + 1,
+        ..state.root.clone()
+    };
+    state.root_file.write(&root)?;
+    state.root = root;
+    let engine = Engine::new(options, pager, catalog, last_commit, Some(journal));
+    let keeper = Keeper::start(&engine, state)?;
+    if replayed {
+        engine.admission.ask();
+    }
+    Ok(Opened { engine, keeper: Some(keeper), lock: Some(lock) })
+}
+
+struct Parts {
+    pager: Pager,
+    catalog: Catalog,
+    journal: Journal,
+    last_commit: u64,
+    state: CheckpointState,
+    replayed: bool,
+}
+
+fn journal_options(options: &Options) -> JournalOptions {
+    JournalOptions { eventual_sync: options.eventual_sync, ..JournalOptions::default() }
+}
+
+fn open_existing(
+    files: Arc<dyn FileLayer>,
+    dir: &Path,
+    options: &Options,
+    root_file: RootFile,
+    mut root: Root,
+) -> Result<Parts> {
+    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, &root.sled_folder)?);
+    let (directory, catalog) = read_directory(&*store, &root)?;
+    let pager = Pager::new(store, options.cache_bytes, root.next_id);
+    if !root.clean || root.sweep {
+        sweep(&pager, &catalog)?;
+        root.sweep = false;
+    }
+    let folder = dir.join(names::JOURNAL);
+    let closed_at = root.clean.then_some(root.journal);
+    let tail = journal::replay(&*files, &folder, root.replay_start(), closed_at, &mut |commit, bytes| {
+        apply_record(&pager, &catalog, commit, bytes)
+    })?;
+    let (last_commit, next_file) = (tail.last_commit, tail.next_file);
+    let replayed = last_commit > root.last_commit;
+    let journal = Journal::create(files, &folder, next_file, Some(tail), journal_options(options))?;
+    let state = CheckpointState { root_file, root, directory };
+    Ok(Parts { pager, catalog, journal, last_commit, state, replayed })
+}
+
+/// Makes a store. The root comes last: a folder without one holds nothing that was promised.
+fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Result<Parts> {
+    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, FIRST_SLED_FOLDER)?);
+    let folder = dir.join(names::JOURNAL);
+    let journal = Journal::create(Arc::clone(&files), &folder, 1, None, journal_options(options))?;
+    let root = first_root(journal.mark());
+    let root_file = RootFile::create(&*files, dir, &root)?;
+    let pager = Pager::new(store, options.cache_bytes, root.next_id);
+    let state = CheckpointState { root_file, root, directory: DirectoryState::default() };
+    Ok(Parts { pager, catalog: Catalog::new([]), journal, last_commit: 0, state, replayed: false })
+}
+
+/// The folder must be a store, or empty and allowed to become one.
+fn prepare_folder(files: &dyn FileLayer, dir: &Path, options: &Options) -> Result<()> {
+    if !dir.exists() {
+        if !options.create {
+            let text = format!("there is no store in {}; create it by opening with Options::create(true)", dir.display());
+            return Err(Error::new(ErrorKind::NotAStore, text));
+        }
+        files.create_dir(dir).map_err(|error| Error::io("make the folder", dir, error))?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            files.sync_dir(parent).map_err(|error| Error::io("sync the folder", parent, error))?;
+        }
+        return Ok(());
+    }
+    let names_in = files.list(dir).map_err(|error| Error::io("list", dir, error))?;
+    if names_in.iter().any(|name| name == names::ROOT) {
+        return Ok(());
+    }
+    let ours = |name: &String| {
+        [names::LOCK, names::JOURNAL].contains(&name.as_str()) || name.starts_with("sled") || name == "root.new"
+    };
+    if !options.create || !names_in.iter().all(ours) {
+        return Err(Error::new(
+            ErrorKind::NotAStore,
+            format!("the folder {} is no store and has files of others; choose another folder", dir.display()),
+        ));
+    }
+    Ok(())
+}
+
+fn first_root(mark: Mark) -> Root {
+    let random = |salt: u64| RandomState::new().hash_one(salt).to_le_bytes();
+    let mut store_id = [0; 16];
+    store_id[..8].copy_from_slice(&random(1));
+    store_id[8..].copy_from_slice(&random(2));
+    Root {
+        number: 1,
+        format: FORMAT,
+        clean: false,
+        sled_folder: FIRST_SLED_FOLDER.to_owned(),
+        directory_hash: 0,
+        directory_entries: 0,
+        next_id: 1,
+        last_commit: 0,
+        journal: mark.position,
+        journal_chain: mark.chain,
+        sweep: false,
+        free: Vec::new(),
+        store_id,
+        incarnation: 0,
+    }
+}
+
+/// Reads the directory tree: what the root contains comes into force, what a checkpoint left that never got its root is
+/// removed.
+fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(DirectoryState, Catalog)> {
+    let mut entries: BTreeMap<Subject, (u64, Vec<u8>, Vec<u8>)> = BTreeMap::new();
+    let mut stale = Vec::new();
+    let mut foreign = None;
+    store.scan(TreeId::DIRECTORY, &[], &mut |key, value| {
+        let Some((subject, checkpoint)) = parse_directory_key(key).map(Subject::of) else {
+            foreign = Some(key.to_vec());
+            return ControlFlow::Break(());
+        };
+        let remove = |key: &[u8]| StoreOp::Remove { tree: TreeId::DIRECTORY, key: key.to_vec() };
+        if checkpoint > root.number {
+            stale.push(remove(key));
+        } else if let Some(before) = entries.insert(subject, (checkpoint, key.to_vec(), value.to_vec())) {
+            // Keys ascend with the checkpoint's number, so the one before is superseded.
+            stale.push(remove(&before.1));
+        }
+        ControlFlow::Continue(())
+    })?;
+    if foreign.is_some() {
+        return Err(Error::corrupted("the directory has an entry with an unknown key; run repair"));
+    }
+    if !stale.is_empty() {
+        store.write(stale)?;
+        store.sync()?;
+    }
+    let mut directory = DirectoryState::default();
+    for (_, key, value) in entries.values() {
+        directory.put(key, value);
+    }
+    check_directory(&mut directory, root)?;
+    let catalog = build_catalog(&entries)?;
+    Ok((directory, catalog))
+}
+
+fn check_directory(directory: &mut DirectoryState, root: &Root) -> Result<()> {
+    if (directory.len(), directory.hash()) == (root.directory_entries, root.directory_hash) {
+        return Ok(());
+    }
+    Err(Error::corrupted(format!(
+        "the directory has {} entries, the root names {}, or they are not the same ones: the page store does not reach \
+         what was synced; restore a backup or run repair",
+        directory.len(),
+        root.directory_entries
+    )))
+}
+
+fn build_catalog(entries: &BTreeMap<Subject, (u64, Vec<u8>, Vec<u8>)>) -> Result<Catalog> {
+    let mut definitions: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+    let mut segments: BTreeMap<u32, Vec<DirectoryEntry>> = BTreeMap::new();
+    for (_, key, value) in entries.values() {
+        match parse_directory_key(key) {
+            Some(DirectoryKey::Table { table, checkpoint, part }) => {
+                definitions.entry(table).or_default().extend(open_catalog_part(table, checkpoint, part, value)?);
+            }
+            Some(DirectoryKey::Segment { table, segment, checkpoint }) => {
+                segments.entry(table).or_default().push(open_directory_entry(table, segment, checkpoint, value)?);
+            }
+            None => {}
+        }
+    }
+    let mut tables = Vec::new();
+    for (id, bytes) in definitions {
+        let definition = decode_definition(&bytes)?;
+        let segments = build_segments(&definition.name, segments.remove(&id).unwrap_or_default())?;
+        tables.push(TableCore::with(definition, 0, segments));
+    }
+    if let Some(id) = segments.keys().next() {
+        return Err(Error::corrupted(format!("table {id} has segments and no definition; run repair")));
+    }
+    Ok(Catalog::new(tables))
+}
+
+fn build_segments(table: &str, mut entries: Vec<DirectoryEntry>) -> Result<Vec<Arc<Segment>>> {
+    entries.sort_by(|a, b| a.low.cmp(&b.low));
+    let ascending = entries.windows(2).all(|pair| pair[0].low < pair[1].low);
+    if !entries.first().is_some_and(|first| first.low.is_empty()) || !ascending {
+        return Err(Error::corrupted(format!("the segments of table {table:?} do not cover its keys; run repair")));
+    }
+    let highs: Vec<Option<KeyBuf>> =
+        entries.iter().skip(1).map(|entry| Some(entry.low.clone())).chain([None]).collect();
+    Ok(entries
+        .into_iter()
+        .zip(highs)
+        .map(|(entry, high)| Segment::from_store(entry.segment, entry.low, high, entry.stored))
+        .collect())
+}

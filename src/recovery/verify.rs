@@ -1,0 +1,125 @@
+//! Reads a database through and compares everything with everything.
+
+use std::fmt;
+
+use crate::error::Result;
+use crate::table::pager::Keep;
+use crate::table::registry::Registration;
+use crate::table::segment::Segment;
+use crate::table::table_core::TableCore;
+use crate::table::typed::hex;
+use crate::txn::Engine;
+
+/// What a verification found in one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableReport {
+    /// The table's name.
+    pub name: String,
+    /// Rows read.
+    pub rows: u64,
+    /// The sum of the hashes of all keys and rows. Two tables with the same rows have the same sum, in whatever order
+    /// and however they were written.
+    pub checksum: u64,
+    /// Segments read.
+    pub segments: u64,
+    /// Pages read.
+    pub pages: u64,
+    /// What is wrong, one sentence each, with the key range.
+    pub errors: Vec<String>,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// One entry a table, in the order in which they were made.
+    pub tables: Vec<TableReport>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.tables.iter().all(|table| table.errors.is_empty())
+    }
+}
+
+impl fmt::Display for VerifyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for table in &self.tables {
+            writeln!(
+                f,
+                "{}: {} rows in {} segments and {} pages, checksum {:016x}",
+                table.name, table.rows, table.segments, table.pages, table.checksum
+            )?;
+            table.errors.iter().try_for_each(|error| writeln!(f, "{}: {error}", table.name))?;
+        }
+        f.write_str(if self.is_clean() { "clean" } else { "damaged" })
+    }
+}
+
+/// Verifies all tables as of one commit, beside readers and writers.
+pub(crate) fn verify(engine: &Engine) -> VerifyReport {
+    let registration = engine.capture();
+    let tables = engine.catalog.tables();
+    VerifyReport { tables: tables.iter().map(|table| verify_table(engine, table, &registration)).collect() }
+}
+
+fn verify_table(engine: &Engine, table: &TableCore, registration: &Registration) -> TableReport {
+    let mut report = TableReport {
+        name: table.name().to_owned(),
+        rows: 0,
+        checksum: 0,
+        segments: 0,
+        pages: 0,
+        errors: Vec::new(),
+    };
+    let Some(directory) = table.directory(Some(registration.number())) else { return report };
+    let mut last: Option<Vec<u8>> = None;
+    for segment in directory.segments() {
+        report.segments += 1;
+        if let Err(error) = verify_segment(engine, table, segment, registration.number(), &mut report, &mut last) {
+            report.errors.push(format!("{error} (keys from {})", hex(&segment.low)));
+        }
+    }
+    report
+}
+
+fn verify_segment(
+    engine: &Engine,
+    table: &TableCore,
+    segment: &Segment,
+    number: u64,
+    report: &mut TableReport,
+    last: &mut Option<Vec<u8>>,
+) -> Result<()> {
+    let list = engine.pager.list(table, segment, Some(number))?;
+    for (at, slot) in list.slots.iter().enumerate() {
+        report.pages += 1;
+        let low = if at == 0 { &segment.low } else { &list.lows[at] };
+        let high = list.lows.get(at + 1).or(segment.high.as_ref());
+        let view = match engine.pager.view(table, slot, Some(number), Keep::IfRoom) {
+            Ok(Some(view)) => view,
+            Ok(None) => continue,
+            Err(error) => {
+                report.errors.push(format!("{error} (keys from {})", hex(low)));
+                continue;
+            }
+        };
+        let Some(bytes) = view.content.bytes else { continue };
+        let checksum = bytes.checksum();
+        if view.content.stored.is_some_and(|stored| (stored.rows as usize, stored.checksum) != (bytes.len(), checksum)) {
+            report.errors.push(format!("a page does not have the rows that its list counts (keys from {})", hex(low)));
+        }
+        for (key, _) in bytes.iter() {
+            let inside = key >= &**low && high.is_none_or(|high| key < &**high);
+            if !inside || last.as_deref().is_some_and(|last| last >= key) {
+                report.errors.push(format!("the key {} stands in the wrong place", hex(key)));
+            }
+            *last = Some(key.to_vec());
+        }
+        report.rows += bytes.len() as u64;
+        report.checksum = report.checksum.wrapping_add(checksum);
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! What a database says of itself.
+
+use std::sync::atomic::Ordering;
+
+use crate::db::Db;
+use crate::error::Result;
+use crate::lock::LockCounters;
+
+/// Counters and sizes of an open database, since it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Commits applied.
+    pub commits: u64,
+    /// Runs of transactions that had to start over.
+    pub restarts: u64,
+    /// Checkpoints made.
+    pub checkpoints: u64,
+    /// Pages written by checkpoints.
+    pub pages_written: u64,
+    /// Segments split.
+    pub segment_splits: u64,
+    /// Segments of all tables now.
+    pub segments: u64,
+    /// Snapshots and scans under way.
+    pub readers: u64,
+    /// Bytes of pages and decoded rows in memory.
+    pub cache_bytes: u64,
+    /// The limit of these.
+    pub cache_bytes_max: u64,
+    /// Of these, bytes of pages that the next checkpoint writes.
+    pub dirty_bytes: u64,
+    /// Journal bytes since the last checkpoint began.
+    pub journal_bytes: u64,
+    /// Bytes of the page store on disk.
+    pub store_bytes: u64,
+    /// The lock manager's counters.
+    pub locks: LockCounters,
+}
+
+/// A table of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TableInfo {
+    /// Its name.
+    pub name: String,
+    /// Committed rows.
+    pub rows: u64,
+    /// The type of its keys, as it is stored.
+    pub key_shape: String,
+    /// The version of its row type.
+    pub version: u32,
+    /// Its segments.
+    pub segments: u64,
+}
+
+impl Db {
+    /// Counters and sizes.
+    ///
+    /// # Errors
+    /// [`Closed`](crate::ErrorKind::Closed), [`Poisoned`](crate::ErrorKind::Poisoned), and what asking for file sizes
+    /// gives.
+    pub fn status(&self) -> Result<Status> {
+        let engine = self.engine();
+        engine.check_alive()?;
+        let segments = |table: &std::sync::Arc<crate::table::table_core::TableCore>| {
+            table.with_directory(|directory| directory.segments().len() as u64)
+        };
+        Ok(Status {
+            commits: engine.counts.commits.load(Ordering::Relaxed),
+            restarts: engine.counts.restarts.load(Ordering::Relaxed),
+            checkpoints: engine.counts.checkpoints.load(Ordering::Relaxed),
+            pages_written: engine.counts.pages_written.load(Ordering::Relaxed),
+            segment_splits: engine.counts.segment_splits.load(Ordering::Relaxed),
+            segments: engine.catalog.tables().iter().map(segments).sum(),
+            readers: engine.pager.registry.readers() as u64,
+            cache_bytes: engine.pager.cache.used() as u64,
+            cache_bytes_max: engine.pager.cache.budget() as u64,
+            dirty_bytes: engine.pager.cache.dirty() as u64,
+            journal_bytes: engine.commits.journal_bytes(),
+            store_bytes: engine.pager.store.size_on_disk()?,
+            locks: engine.locks.counters(),
+        })
+    }
+
+    /// The tables of the store, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`Closed`](crate::ErrorKind::Closed), [`Poisoned`](crate::ErrorKind::Poisoned).
+    pub fn tables(&self) -> Result<Vec<TableInfo>> {
+        let engine = self.engine();
+        engine.check_alive()?;
+        let info = |table: &std::sync::Arc<crate::table::table_core::TableCore>| {
+            let definition = table.definition();
+            TableInfo {
+                name: definition.name,
+                rows: table.rows(),
+                key_shape: definition.key_shape,
+                version: definition.version,
+                segments: table.with_directory(|directory| directory.segments().len() as u64),
+            }
+        };
+        Ok(engine.catalog.tables().iter().map(info).collect())
+    }
+}

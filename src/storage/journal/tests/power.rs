@@ -1,0 +1,62 @@
+//! The power is cut at random: acknowledged commits are there, the others whole or not at all, always a prefix.
+
+use super::*;
+use crate::storage::wrap::{Fault, FaultFiles, PowerFiles};
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_power_cuts() {
+    let dir = Path::new("/store/journal");
+    let mut lost = 0;
+    for seed in 1..=300 {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
+        let options = JournalOptions { file_bytes: 12 << 10, chunk_bytes: 4 << 10, ..small() };
+        let mut disk = PowerFiles::new();
+        let mut files = FaultFiles::new(disk.clone());
+        let (mut journal, start) = new_journal(files.clone(), dir, options.clone());
+        let mut last = 0;
+        for round in 0..4 {
+            let mut acknowledged = last;
+            for _ in 0..random.below(80) {
+                let Ok(end) = commit(&journal, last + 1) else { break };
+                last += 1;
+                if random.below(20) == 0 {
+                    // The power goes between a write and its sync, or within the write.
+                    let (write_in, sync_in) = (random.below(3), random.below(3));
+                    let torn_bytes = random.below(3000) as usize;
+                    let write_in = (random.below(2) == 0).then_some(write_in);
+                    files.set(Fault { write_in, sync_in: Some(sync_in), torn_bytes, ..Fault::default() });
+                }
+                if random.below(8) == 0 {
+                    match journal.wait_synced(end) {
+                        Ok(()) => acknowledged = last,
+                        Err(_) => break,
+                    }
+                }
+            }
+            let keep = random.below(4);
+            disk = disk.cut(|| random.below(4) < keep);
+            drop(journal);
+            files = FaultFiles::new(disk.clone());
+            let (numbers, tail) = replayed(files.as_ref(), dir, start, None)
+                .unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));
+            assert_eq!(numbers, (1..=tail.last_commit).collect::<Vec<_>>(), "seed {seed}, round {round}");
+            assert!(tail.last_commit >= acknowledged, "seed {seed}, round {round}: lost {acknowledged}");
+            lost += u64::from(tail.last_commit < last);
+            last = tail.last_commit;
+            journal = Journal::create(files.clone(), dir, tail.next_file, Some(tail), options.clone()).unwrap();
+        }
+        journal.close().unwrap();
+    }
+    assert!(lost > 100, "only {lost} cuts cost a commit that was not acknowledged");
+}

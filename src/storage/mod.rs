@@ -1,0 +1,51 @@
+//! Bytes on disk: pages in an engine behind a trait, and the files that are ours.
+//!
+//! A store is a folder:
+//!
+//! ```text
+//! lock                        one process at a time
+//! root                        which sled folder, up to which commit, where the journal goes on: two slots
+//! journal/0000000001.journal  commits, append-only
+//! sled-000001/                pages and directory entries, written by checkpoints
+//! sled-000001.conf            a copy of sled's settings, which it keeps in a file without a sync
+//! ```
+//!
+//! Who may be trusted with what: the journal holds every commit since the checkpoint that the root names, and is synced
+//! before a commit is acknowledged. The page store holds what checkpoints wrote, and is only believed as far as the
+//! root names it. Nothing here knows what a row or a page is.
+
+pub(crate) mod file;
+pub(crate) mod journal;
+mod lock_file;
+mod memory;
+mod page_store;
+mod rein;
+mod root;
+mod sled_folder;
+mod sled_store;
+mod work_queue;
+
+#[cfg(test)]
+pub(crate) mod wrap;
+
+pub(crate) use file::{FileHandle, FileLayer, OsFiles};
+pub(crate) use journal::{
+    Journal, JournalOptions, Mark, Payload, Position, ReplayStart, Reservation, TailInfo, replay,
+};
+pub(crate) use lock_file::LockFile;
+pub(crate) use memory::MemoryStore;
+pub(crate) use page_store::{PageStore, StoreOp, TreeId};
+pub(crate) use root::{FORMAT, MAX_FREE, Root, RootFile};
+pub(crate) use sled_store::SledStore;
+
+/// Names of the files and folders of a store.
+pub(crate) mod names {
+    pub(crate) const LOCK: &str = "lock";
+    pub(crate) const ROOT: &str = "root";
+    pub(crate) const JOURNAL: &str = "journal";
+
+    /// The folder of the page store with this number.
+    pub(crate) fn sled_folder(number: u32) -> String {
+        format!("sled-{number:06}")
+    }
+}

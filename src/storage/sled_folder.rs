@@ -1,0 +1,153 @@
+//! Care for the folder that sled keeps its files in: what it leaves behind, never syncs, or cannot read again.
+//!
+//! Works on file names only; the store behind them is opened by [`SledStore`](super::SledStore).
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// sled's one file of data.
+const DATA: &str = "db";
+/// sled's settings, without which nothing can be opened.
+const SETTINGS: &str = "conf";
+const BLOBS: &str = "blobs";
+const SNAPSHOT_PREFIX: &str = "snap.";
+const UNFINISHED_SUFFIX: &str = ".generating";
+const ASIDE_PREFIX: &str = "aside.";
+const RETRY_PAUSE_MAX: Duration = Duration::from_millis(50);
+
+/// A folder of sled's, beside the copy of its settings.
+#[derive(Debug, Clone)]
+pub(super) struct SledFolder {
+    path: PathBuf,
+    settings_copy: PathBuf,
+}
+
+impl SledFolder {
+    pub(super) fn new(dir: &Path, name: &str) -> Self {
+        SledFolder { path: dir.join(name), settings_copy: dir.join(format!("{name}.{SETTINGS}")) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes ready for opening: removes unfinished snapshots, which sled takes for its newest, and restores settings
+    /// that were torn.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        fs::create_dir_all(self.path.join(BLOBS))?;
+        for snapshot in self.snapshots()? {
+            if snapshot.to_string_lossy().ends_with(UNFINISHED_SUFFIX) {
+                fs::remove_file(snapshot)?;
+            }
+        }
+        let settings = self.path.join(SETTINGS);
+        let is_whole = |path: &Path| fs::read(path).is_ok_and(|bytes| settings_are_whole(&bytes));
+        if self.path.join(DATA).exists() && !is_whole(&settings) && is_whole(&self.settings_copy) {
+            fs::copy(&self.settings_copy, &settings)?;
+            sync(&settings)?;
+        }
+        Ok(())
+    }
+
+    /// Puts on disk what sled does not when it makes a store, and copies its settings.
+    pub(super) fn settle(&self) -> io::Result<()> {
+        let settings = self.path.join(SETTINGS);
+        sync(&settings)?;
+        if !self.settings_copy.exists() && fs::read(&settings).is_ok_and(|bytes| settings_are_whole(&bytes)) {
+            fs::copy(&settings, &self.settings_copy)?;
+            sync(&self.settings_copy)?;
+        }
+        self.sync_entries()?;
+        match self.path.parent() {
+            Some(parent) => sync_dir(parent),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the folder's entries (a new snapshot, a new blob) on disk.
+    pub(super) fn sync_entries(&self) -> io::Result<()> {
+        sync_dir(&self.path.join(BLOBS))?;
+        sync_dir(&self.path)
+    }
+
+    /// A handle of our own on the data, to sync it with: sled's flush only asks the system to begin writing.
+    pub(super) fn open_data(&self) -> io::Result<File> {
+        File::options().read(true).write(true).open(self.path.join(DATA))
+    }
+
+    /// Renames snapshots so that sled does not find them and builds its state from its log alone. Returns whether
+    /// there were any.
+    pub(super) fn set_snapshots_aside(&self) -> io::Result<bool> {
+        let snapshots = self.snapshots()?;
+        for snapshot in &snapshots {
+            let name = snapshot.file_name().unwrap_or_default().to_string_lossy();
+            fs::rename(snapshot, self.path.join(format!("{ASIDE_PREFIX}{name}")))?;
+        }
+        Ok(!snapshots.is_empty())
+    }
+
+    /// Waits until sled's lock on its data is free: it can outlive the last handle by some milliseconds. Returns
+    /// whether it was free in time.
+    pub(super) fn wait_unlocked(&self, limit: Duration) -> io::Result<bool> {
+        let data = self.open_data()?;
+        retry(limit, || match data.try_lock() {
+            Ok(()) => data.unlock().map(|()| Some(())),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        })
+        .map(|free| free.is_some())
+    }
+
+    fn snapshots(&self) -> io::Result<Vec<PathBuf>> {
+        let mut snapshots = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(SNAPSHOT_PREFIX) {
+                snapshots.push(entry.path());
+            }
+        }
+        Ok(snapshots)
+    }
+}
+
+/// Calls until there is an answer or the time is up, with growing pauses.
+pub(super) fn retry<T, E>(
+    limit: Duration,
+    mut attempt: impl FnMut() -> std::result::Result<Option<T>, E>,
+) -> std::result::Result<Option<T>, E> {
+    let deadline = Instant::now() + limit;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(answer) = attempt()? {
+            return Ok(Some(answer));
+        }
+        if Instant::now() >= deadline {
+            return Ok(None);
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(RETRY_PAUSE_MAX);
+    }
+}
+
+/// sled ends its settings with a checksum, and goes on with a warning where it does not fit.
+fn settings_are_whole(bytes: &[u8]) -> bool {
+    bytes.len() > 8
+        && bytes.split_last_chunk::<4>().is_some_and(|(rest, crc)| crc32fast::hash(rest).to_le_bytes() == *crc)
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::options().write(true).open(path)?.sync_all()
+}
+
+#[cfg(unix)]
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+// Other systems do not open folders as files.
+#[cfg(not(unix))]
+fn sync_dir(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}

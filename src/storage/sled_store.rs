@@ -1,0 +1,413 @@
+//! The page store on sled, held on a short rein. The only file that names sled.
+//!
+//! What sled needs around it, and why:
+//!
+//! - **One thread writes**, and syncs before too much was written ([`Rein`]): otherwise a power cut can destroy what was
+//!   synced before. `flush` alone does not sync on Linux, so a kept handle on the data file does.
+//! - **Every call is fenced.** sled panics on damaged files and was seen to hang: panics become `Corrupted` or
+//!   `Poisoned`, and callers of the writing thread give up when it does not move for [`STALL_LIMIT`].
+//! - **Its iterators never end after an error**, so a scan stops at the first.
+//! - **Its snapshot is only written while it opens**, and damage behind the snapshot makes it panic. So closing a store
+//!   that was written opens it once more.
+//! - Never called here: `transaction`, `apply_batch`, `checksum` (they slow the process down for ever), `flush_async`
+//!   (deadlocks), `watch_prefix` (blocks writers), `generate_id` (blocks, and jumps).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+
+use super::page_store::{PageStore, StoreOp, TreeId, check_batch};
+use super::rein::{Rein, SEGMENT_BYTES};
+use super::sled_folder::{SledFolder, retry};
+use super::work_queue::{Lost, Progress, WorkQueue};
+use crate::error::{Error, ErrorKind, Result};
+
+/// sled's own page cache, in bytes on its log; in memory it takes several times as much. Small, since pages are cached
+/// above.
+const CACHE_BYTES: u64 = 32 << 20;
+/// sled's thread flushes, syncs and collects garbage this often.
+const FLUSH_EVERY_MS: u64 = 10;
+/// The writing thread is given up when it does nothing for so long.
+const STALL_LIMIT: Duration = Duration::from_secs(60);
+/// How long to wait for sled's lock on its file, which can outlive its handle.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const DIRECTORY_NAME: &[u8] = b"directory";
+
+/// A page store in a folder of its own.
+pub(crate) struct SledStore {
+    inner: Arc<Inner>,
+    queue: WorkQueue<Writer>,
+}
+
+/// What readers and the writing thread share.
+struct Inner {
+    folder: SledFolder,
+    /// `None` once it is closed.
+    open: RwLock<Option<Open>>,
+    poison: Mutex<Option<Poison>>,
+}
+
+struct Open {
+    db: sled::Db,
+    trees: BTreeMap<TreeId, sled::Tree>,
+}
+
+/// Why the store takes no more writes.
+#[derive(Debug, Clone)]
+struct Poison {
+    text: String,
+    /// sled may hang: not even reads are safe.
+    hung: bool,
+}
+
+/// The writing thread's side.
+struct Writer {
+    inner: Arc<Inner>,
+    data: File,
+    rein: Rein,
+    progress: Progress,
+    wrote: bool,
+}
+
+impl SledStore {
+    /// Opens the store in the folder `name` of `dir`, or makes it.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupted` if sled cannot open its files, `AlreadyOpen` if another process has them.
+    pub(crate) fn open(dir: &Path, name: &str) -> Result<SledStore> {
+        Self::open_with(dir, name, STALL_LIMIT)
+    }
+
+    fn open_with(dir: &Path, name: &str, stall_limit: Duration) -> Result<SledStore> {
+        let folder = SledFolder::new(dir, name);
+        let failed = |error| Error::io("open the page store in", folder.path(), error);
+        folder.prepare().map_err(failed)?;
+        let db = open_db(&folder)?;
+        folder.settle().map_err(failed)?;
+        let data = folder.open_data().map_err(failed)?;
+        let mut trees = BTreeMap::new();
+        for name in fenced(folder.path(), "list trees", || Ok(db.tree_names()))? {
+            if let Some(id) = id_of(&name) {
+                trees.insert(id, fenced(folder.path(), "open a tree", || db.open_tree(&name))?);
+            }
+        }
+        let inner = Inner { folder, open: RwLock::new(Some(Open { db, trees })), poison: Mutex::new(None) };
+        let inner = Arc::new(inner);
+        let progress = Progress::default();
+        let writer =
+            Writer { inner: Arc::clone(&inner), data, rein: Rein::new(), progress: progress.clone(), wrote: false };
+        let queue = WorkQueue::start("gangline-pages", writer, progress, stall_limit)?;
+        Ok(SledStore { inner, queue })
+    }
+
+    /// Has the writing thread do something. An error poisons the store: what sled made of it is not known.
+    fn on_writer<T: Send + 'static>(
+        &self,
+        what: &'static str,
+        job: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.inner.check_writable()?;
+        let outcome = self.queue.run(move |writer| {
+            // It may have been poisoned while this waited in the queue.
+            writer.inner.check_writable()?;
+            job(writer).inspect_err(|error| writer.inner.poison(format!("could not {what}: {error}"), false))
+        });
+        match outcome {
+            Ok(outcome) => outcome,
+            Err(Lost::Hung) => {
+                self.inner.poison(format!("did not {what} in time"), true);
+                self.inner.check_writable().and_then(|()| Err(self.inner.closed()))
+            }
+            Err(Lost::Ended) => Err(self.inner.closed()),
+        }
+    }
+}
+
+impl PageStore for SledStore {
+    fn read(&self, tree: TreeId, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let Some(tree) = self.inner.tree(tree)? else { return Ok(false) };
+        let Some(value) = self.inner.fenced("read", || tree.get(key))? else { return Ok(false) };
+        visit(&value);
+        Ok(true)
+    }
+
+    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<()> {
+        let Some(tree) = self.inner.tree(tree)? else { return Ok(()) };
+        let mut entries = tree.range(from..);
+        while let Some((key, value)) = self.inner.fenced("scan", || entries.next().transpose())? {
+            if visit(&key, &value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, batch: Vec<StoreOp>) -> Result<()> {
+        check_batch(&batch)?;
+        self.on_writer("write", move |writer| batch.into_iter().try_for_each(|op| writer.apply(op)))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.on_writer("sync", Writer::sync)
+    }
+
+    fn trees(&self) -> Result<Vec<TreeId>> {
+        self.inner.check_readable()?;
+        let open = self.inner.open.read();
+        Ok(open.as_ref().ok_or_else(|| self.inner.closed())?.trees.keys().copied().collect())
+    }
+
+    fn drop_tree(&self, tree: TreeId) -> Result<()> {
+        self.on_writer("drop a tree", move |writer| writer.drop_tree(tree))
+    }
+
+    fn size_on_disk(&self) -> Result<u64> {
+        self.inner.check_readable()?;
+        let open = self.inner.open.read();
+        let db = &open.as_ref().ok_or_else(|| self.inner.closed())?.db;
+        self.inner.fenced("measure", || db.size_on_disk())
+    }
+
+    fn close(&self) -> Result<()> {
+        if self.inner.open.read().is_none() {
+            return Ok(());
+        }
+        let poisoned = self.inner.check_writable();
+        match self.queue.run(move |writer| writer.close()) {
+            Ok(closed) => {
+                self.queue.end();
+                poisoned.and(closed)
+            }
+            Err(Lost::Ended) => Ok(()),
+            Err(Lost::Hung) => {
+                self.inner.poison("did not close in time".to_owned(), true);
+                self.queue.abandon();
+                self.inner.check_writable()
+            }
+        }
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        // Who needs to know whether it succeeded calls `close`.
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").field("folder", &self.inner.folder).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn fenced<T>(&self, what: &str, call: impl FnOnce() -> sled::Result<T>) -> Result<T> {
+        fenced(self.folder.path(), what, call)
+    }
+
+    fn tree(&self, id: TreeId) -> Result<Option<sled::Tree>> {
+        self.check_readable()?;
+        let open = self.open.read();
+        Ok(open.as_ref().ok_or_else(|| self.closed())?.trees.get(&id).cloned())
+    }
+
+    fn closed(&self) -> Error {
+        let path = self.folder.path().display();
+        Error::new(ErrorKind::Closed, format!("the page store in {path} was closed: open the database again"))
+    }
+
+    fn poison(&self, text: String, hung: bool) {
+        let mut poison = self.poison.lock();
+        match &mut *poison {
+            Some(poison) => poison.hung |= hung,
+            None => *poison = Some(Poison { text, hung }),
+        }
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        self.poison.lock().as_ref().map_or(Ok(()), |poison| Err(self.poisoned(poison)))
+    }
+
+    fn check_readable(&self) -> Result<()> {
+        self.poison.lock().as_ref().filter(|poison| poison.hung).map_or(Ok(()), |poison| Err(self.poisoned(poison)))
+    }
+
+    fn poisoned(&self, poison: &Poison) -> Error {
+        let path = self.folder.path().display();
+        Error::new(ErrorKind::Poisoned, format!("the page store in {path} {}; reopen the database", poison.text))
+    }
+}
+
+impl Writer {
+    fn apply(&mut self, op: StoreOp) -> Result<()> {
+        match op {
+            StoreOp::Put { tree, key, value } => {
+                let tree = self.tree(tree)?;
+                self.before(Some(value.len()))?;
+                self.inner.fenced("write", || tree.insert(key, value))?;
+            }
+            StoreOp::Remove { tree, key } => {
+                let Some(tree) = self.inner.tree(tree)? else { return Ok(()) };
+                self.before(None)?;
+                self.inner.fenced("remove", || tree.remove(key))?;
+            }
+        }
+        self.progress.step();
+        Ok(())
+    }
+
+    /// Keeps the rein before something is written.
+    fn before(&mut self, value_len: Option<usize>) -> Result<()> {
+        self.wrote = true;
+        if self.rein.must_sync_before(value_len) { self.flush() } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.flush()?;
+        self.rein.synced();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let open = self.inner.open.read();
+        let db = open.as_ref().ok_or_else(|| self.inner.closed())?.db.clone();
+        drop(open);
+        self.inner.fenced("flush", || db.flush())?;
+        self.data.sync_data().map_err(|error| Error::io("sync the page store in", self.inner.folder.path(), error))?;
+        self.progress.step();
+        Ok(())
+    }
+
+    /// The tree, made if it does not exist. Making one writes, so that is done here and never by a reader.
+    fn tree(&mut self, id: TreeId) -> Result<sled::Tree> {
+        if let Some(tree) = self.inner.tree(id)? {
+            return Ok(tree);
+        }
+        self.before(None)?;
+        let mut open = self.inner.open.write();
+        let open = open.as_mut().ok_or_else(|| self.inner.closed())?;
+        let tree = self.inner.fenced("make a tree", || open.db.open_tree(name_of(id)))?;
+        open.trees.insert(id, tree.clone());
+        Ok(tree)
+    }
+
+    fn drop_tree(&mut self, id: TreeId) -> Result<()> {
+        let removed = {
+            let mut open = self.inner.open.write();
+            let open = open.as_mut().ok_or_else(|| self.inner.closed())?;
+            open.trees.remove(&id).map(|_| open.db.clone())
+        };
+        let Some(db) = removed else { return Ok(()) };
+        self.wrote = true;
+        // How much it writes is not known, so it stands between two syncs.
+        self.sync()?;
+        self.inner.fenced("drop a tree", || db.drop_tree(name_of(id)))?;
+        self.sync()
+    }
+
+    /// Syncs, drops sled's handles, and opens and closes it once more for its snapshot.
+    fn close(&mut self) -> Result<()> {
+        let synced = if self.wrote { self.inner.check_writable().and_then(|()| self.sync()) } else { Ok(()) };
+        let open = self.inner.open.write().take();
+        self.inner.fenced("close", || {
+            drop(open);
+            Ok(())
+        })?;
+        synced?;
+        let folder = &self.inner.folder;
+        let failed = |error| Error::io("close the page store in", folder.path(), error);
+        let mut free = folder.wait_unlocked(LOCK_WAIT).map_err(failed)?;
+        if free && self.wrote {
+            let db = open_db(folder)?;
+            self.progress.step();
+            fenced(folder.path(), "close", || {
+                drop(db);
+                Ok(())
+            })?;
+            free = folder.wait_unlocked(LOCK_WAIT).map_err(failed)?;
+            folder.sync_entries().map_err(failed)?;
+        }
+        if free { Ok(()) } else { Err(locked(folder.path())) }
+    }
+}
+
+/// Opens sled, as often as it takes for an earlier handle to let go. If it cannot read its files, tries once without
+/// its snapshot, which it can do without.
+fn open_db(folder: &SledFolder) -> Result<sled::Db> {
+    match open_db_once(folder) {
+        Err(error) if error.kind() == ErrorKind::Corrupted && folder.set_snapshots_aside().unwrap_or(false) => {
+            open_db_once(folder)
+        }
+        outcome => outcome,
+    }
+}
+
+fn open_db_once(folder: &SledFolder) -> Result<sled::Db> {
+    let config = sled::Config::new()
+        .path(folder.path())
+        .cache_capacity(CACHE_BYTES)
+        .segment_size(SEGMENT_BYTES)
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    retry(LOCK_WAIT, || {
+        fenced(folder.path(), "open", || match config.open() {
+            Ok(db) => Ok(Some(db)),
+            // sled has no kind for this.
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => Ok(None),
+            Err(error) => Err(error),
+        })
+    })?
+    .ok_or_else(|| locked(folder.path()))
+}
+
+fn locked(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::AlreadyOpen,
+        format!("the page store in {} is locked: close it in the other process", path.display()),
+    )
+}
+
+/// Calls sled; its panics and errors become errors of ours that name the folder.
+fn fenced<T>(path: &Path, what: &str, call: impl FnOnce() -> sled::Result<T>) -> Result<T> {
+    // What a panic leaves half done is sled's own state, and that is not trusted afterwards anyway.
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(error))) if error.kind() != io::ErrorKind::InvalidData => {
+            Err(Error::io(&format!("{what} in the page store in"), path, error))
+        }
+        Ok(Err(error)) => Err(unreadable(path, what).with_source(error)),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            Err(unreadable(path, what).with_source(text.unwrap_or_else(|| "a panic without a text".to_owned())))
+        }
+    }
+}
+
+fn unreadable(path: &Path, what: &str) -> Error {
+    Error::corrupted(format!("cannot {what} in the page store in {}: run repair or restore a backup", path.display()))
+}
+
+fn name_of(tree: TreeId) -> Vec<u8> {
+    if tree == TreeId::DIRECTORY { DIRECTORY_NAME.to_vec() } else { format!("t{:08x}", tree.0).into_bytes() }
+}
+
+fn id_of(name: &[u8]) -> Option<TreeId> {
+    if name == DIRECTORY_NAME {
+        return Some(TreeId::DIRECTORY);
+    }
+    let digits = std::str::from_utf8(name).ok()?.strip_prefix('t')?;
+    u32::from_str_radix(digits, 16).ok().map(TreeId).filter(|id| name == name_of(*id))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! The store on sled against the store in memory, and the guards around sled's traps.
+
+use std::fs;
+
+use super::*;
+use crate::storage::MemoryStore;
+
+const NAME: &str = "sled-000001";
+const TABLE: TreeId = TreeId(7);
+
+fn put(tree: TreeId, key: &[u8], value: &[u8]) -> StoreOp {
+    StoreOp::Put { tree, key: key.to_vec(), value: value.to_vec() }
+}
+
+fn remove(tree: TreeId, key: &[u8]) -> StoreOp {
+    StoreOp::Remove { tree, key: key.to_vec() }
+}
+
+fn entries(store: &dyn PageStore, tree: TreeId, from: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut entries = Vec::new();
+    store
+        .scan(tree, from, &mut |key, value| {
+            entries.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    entries
+}
+
+fn value(store: &dyn PageStore, tree: TreeId, key: &[u8]) -> Option<Vec<u8>> {
+    let mut found = None;
+    let is_there = store.read(tree, key, &mut |value| found = Some(value.to_vec())).unwrap();
+    assert_eq!(is_there, found.is_some());
+    found
+}
+
+/// Both stores in the same way: what they give back has to be the same.
+fn exercise(store: &dyn PageStore) -> Vec<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut batch = Vec::new();
+    for number in 0..300_u32 {
+        batch.push(put(TABLE, &(number * 7 % 300).to_be_bytes(), &vec![number as u8; number as usize * 20]));
+        batch.push(put(TreeId(number % 3), &number.to_be_bytes(), b"small"));
+    }
+    store.write(batch).unwrap();
+    store.write((0..300_u32).step_by(3).map(|number| remove(TABLE, &number.to_be_bytes())).collect()).unwrap();
+    // Neither the key nor the tree has to exist.
+    store
+        .write(vec![remove(TABLE, b"nothing"), remove(TreeId(99), b"nothing"), put(TABLE, b"", b"empty key")])
+        .unwrap();
+    store.drop_tree(TreeId(2)).unwrap();
+    store.drop_tree(TreeId(98)).unwrap();
+    store.sync().unwrap();
+    assert_eq!(store.trees().unwrap(), [TreeId(0), TreeId(1), TABLE]);
+    assert_eq!(value(store, TABLE, b""), Some(b"empty key".to_vec()));
+    assert_eq!(value(store, TABLE, b"nothing"), None);
+    assert_eq!(value(store, TreeId(99), b"nothing"), None);
+    [TreeId(0), TreeId(1), TreeId(2), TABLE].map(|tree| entries(store, tree, &10_u32.to_be_bytes())).to_vec()
+}
+
+#[test]
+fn sled_gives_back_what_memory_does_also_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let expected = exercise(&MemoryStore::new());
+    assert_eq!(expected[3].len(), 194);
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    assert_eq!(exercise(&store), expected);
+    assert!(store.size_on_disk().unwrap() > 300_000);
+    store.close().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    assert_eq!(store.trees().unwrap(), [TreeId(0), TreeId(1), TABLE]);
+    let found = [TreeId(0), TreeId(1), TreeId(2), TABLE].map(|tree| entries(&store, tree, &10_u32.to_be_bytes()));
+    assert_eq!(found.to_vec(), expected);
+}
+
+#[test]
+fn a_scan_stops_where_it_is_told() {
+    for store in [
+        Box::new(MemoryStore::new()) as Box<dyn PageStore>,
+        Box::new(SledStore::open(tempfile::tempdir().unwrap().path(), NAME).unwrap()),
+    ] {
+        store.write((0..100_u8).map(|key| put(TABLE, &[key], &[key])).collect()).unwrap();
+        let mut seen = Vec::new();
+        store
+            .scan(TABLE, &[40], &mut |key, _| {
+                seen.push(key[0]);
+                if key[0] == 44 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+        assert_eq!(seen, [40, 41, 42, 43, 44]);
+    }
+}
+
+#[test]
+fn a_value_that_is_too_large_is_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    for store in
+        [Box::new(MemoryStore::new()) as Box<dyn PageStore>, Box::new(SledStore::open(dir.path(), NAME).unwrap())]
+    {
+        let batch = vec![put(TABLE, b"a", b"small"), put(TABLE, b"b", &[0; 7 * 1024 + 1])];
+        assert_eq!(store.write(batch).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(value(store.as_ref(), TABLE, b"a"), None);
+        store.write(vec![put(TABLE, b"b", &[1; 7 * 1024])]).unwrap();
+        assert_eq!(value(store.as_ref(), TABLE, b"b"), Some(vec![1; 7 * 1024]));
+    }
+}
+
+#[test]
+fn an_unfinished_snapshot_is_removed_before_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write(vec![put(TABLE, b"key", b"value")]).unwrap();
+    store.close().unwrap();
+    let leftover = dir.path().join(NAME).join("snap.7FFFFFFFFFFFFFFF.generating");
+    fs::write(&leftover, b"half").unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    assert!(!leftover.exists());
+    assert_eq!(value(&store, TABLE, b"key"), Some(b"value".to_vec()));
+}
+
+#[test]
+fn a_damaged_snapshot_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write((0..100_u8).map(|key| put(TABLE, &[key], &[key; 1000])).collect()).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let folder = SledFolder::new(dir.path(), NAME);
+    let mut damaged = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap().to_string_lossy().starts_with("snap.") {
+            let mut bytes = fs::read(&path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0x40;
+            fs::write(&path, bytes).unwrap();
+            damaged += 1;
+        }
+    }
+    assert_eq!(damaged, 1);
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    assert_eq!(entries(&store, TABLE, b"").len(), 100);
+}
+
+#[test]
+fn torn_settings_are_restored_from_the_copy() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write(vec![put(TABLE, b"key", b"value")]).unwrap();
+    store.close().unwrap();
+    let settings = dir.path().join(NAME).join("conf");
+    let good = fs::read(&settings).unwrap();
+    fs::write(&settings, &good[..good.len() - 3]).unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    assert_eq!(value(&store, TABLE, b"key"), Some(b"value".to_vec()));
+    assert_eq!(fs::read(&settings).unwrap(), good);
+}
+
+#[test]
+fn a_store_that_is_open_elsewhere_is_refused_after_a_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = SledStore::open(dir.path(), NAME).unwrap();
+    assert_eq!(SledStore::open(dir.path(), NAME).unwrap_err().kind(), ErrorKind::AlreadyOpen);
+    first.close().unwrap();
+    SledStore::open(dir.path(), NAME).unwrap();
+}
+
+#[test]
+fn opening_and_closing_in_a_tight_loop_works() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..10_u8 {
+        let store = SledStore::open(dir.path(), NAME).unwrap();
+        assert_eq!(entries(&store, TABLE, b"").len(), usize::from(round));
+        store.write(vec![put(TABLE, &[round], b"value")]).unwrap();
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn files_that_sled_cannot_read_are_an_error_that_names_repair() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write((0..200_u8).map(|key| put(TABLE, &[key], &[key; 3000])).collect()).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let data = dir.path().join(NAME).join("db");
+    let mut bytes = fs::read(&data).unwrap();
+    bytes.iter_mut().step_by(50).for_each(|byte| *byte ^= 0x55);
+    fs::write(&data, bytes).unwrap();
+    let read_all = || {
+        let store = SledStore::open(dir.path(), NAME)?;
+        let mut rows = 0;
+        store.scan(TABLE, b"", &mut |_, _| {
+            rows += 1;
+            ControlFlow::Continue(())
+        })?;
+        Ok(rows)
+    };
+    // sled may also come up empty; telling that from a whole store is the directory's work.
+    match read_all() {
+        Ok(rows) => assert_eq!(rows, 0),
+        Err(error) => {
+            let error: Error = error;
+            assert_eq!(error.kind(), ErrorKind::Corrupted);
+            assert!(error.to_string().contains("repair") && error.to_string().contains(NAME), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_writing_thread_that_hangs_poisons_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open_with(dir.path(), NAME, Duration::from_millis(300)).unwrap();
+    store.write(vec![put(TABLE, b"key", b"value")]).unwrap();
+    let gate = Arc::new(Mutex::new(()));
+    let shut = gate.lock();
+    let for_job = Arc::clone(&gate);
+    let hung = store.on_writer("hang", move |_| {
+        drop(for_job.lock());
+        Ok(())
+    });
+    assert_eq!(hung.unwrap_err().kind(), ErrorKind::Poisoned);
+    assert_eq!(store.sync().unwrap_err().kind(), ErrorKind::Poisoned);
+    assert_eq!(store.read(TABLE, b"key", &mut |_| {}).unwrap_err().kind(), ErrorKind::Poisoned);
+    assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
+    drop(shut);
+}
+
+#[test]
+fn a_failed_write_refuses_writes_and_still_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write(vec![put(TABLE, b"key", b"value")]).unwrap();
+    let full = || Error::io("write", Path::new("db"), io::ErrorKind::StorageFull.into());
+    assert_eq!(store.on_writer::<()>("write", move |_| Err(full())).unwrap_err().kind(), ErrorKind::DiskFull);
+    assert_eq!(store.write(vec![put(TABLE, b"other", b"value")]).unwrap_err().kind(), ErrorKind::Poisoned);
+    assert_eq!(value(&store, TABLE, b"key"), Some(b"value".to_vec()));
+    assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    assert_eq!(entries(&store, TABLE, b""), [(b"key".to_vec(), b"value".to_vec())]);
+}
+
+#[test]
+fn a_panic_inside_is_an_error() {
+    let outcome = fenced::<()>(Path::new("/store/sled-000001"), "read", || panic!("as sled does"));
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupted);
+    assert!(error.to_string().contains("/store/sled-000001"));
+}
+
+#[test]
+fn calls_after_close_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for store in
+        [Box::new(MemoryStore::new()) as Box<dyn PageStore>, Box::new(SledStore::open(dir.path(), NAME).unwrap())]
+    {
+        store.close().unwrap();
+        store.close().unwrap();
+        let kinds = [
+            store.sync().unwrap_err().kind(),
+            store.trees().unwrap_err().kind(),
+            store.write(vec![put(TABLE, b"", b"")]).unwrap_err().kind(),
+            store.read(TABLE, b"", &mut |_| {}).unwrap_err().kind(),
+            store.drop_tree(TABLE).unwrap_err().kind(),
+        ];
+        assert_eq!(kinds, [ErrorKind::Closed; 5]);
+    }
+}

@@ -1,0 +1,235 @@
+//! Applies committed row images to pages, under the commit latch.
+//!
+//! Nothing here can fail: the pages are resident, the images encoded. No code of a row type runs; what a commit takes
+//! out of a page goes into [`Garbage`], which the committing thread drops when it has given every latch back.
+
+use std::sync::Arc;
+
+use super::page::{Garbage, PageAddress, PageSlot, SlotState};
+use super::pager::Pager;
+use super::rows::AnyRow;
+use super::segment::Segment;
+use super::table_core::TableCore;
+use crate::codec::{KeyBuf, PageBytes};
+use crate::options::PAGE_BYTES;
+
+/// A row as a commit brings it: bytes, and decoded when the writer is at hand (recovery is not).
+pub(crate) struct Image<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) decoded: Option<Arc<dyn AnyRow>>,
+    /// Estimated heap bytes of the decoded row.
+    pub(crate) heap: usize,
+}
+
+/// Where a key belongs now.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) slot: Arc<PageSlot>,
+}
+
+/// The place of a key, if everything that a commit needs of it is in memory.
+pub(crate) fn resident_place(table: &TableCore, key: &[u8]) -> Option<Place> {
+    let place = place(table, key)?;
+    place.slot.is_resident().then_some(place)
+}
+
+fn place(table: &TableCore, key: &[u8]) -> Option<Place> {
+    let segment = table.segment_of(key);
+    let slot = segment.with_list(|list| Arc::clone(&list.slots[list.find(key)]))?;
+    Some(Place { segment, slot })
+}
+
+/// Applies the writes of one commit.
+pub(crate) struct Applier<'a> {
+    pager: &'a Pager,
+    commit: u64,
+    pub(crate) garbage: Garbage,
+    freed: Vec<PageAddress>,
+    /// Whether pages came or went, so that places taken before may be wrong.
+    moved: bool,
+}
+
+impl<'a> Applier<'a> {
+    pub(crate) fn new(pager: &'a Pager, commit: u64) -> Self {
+        Applier { pager, commit, garbage: Garbage::default(), freed: Vec::new(), moved: false }
+    }
+
+    /// Puts the image of a row, or removes the row. The place must be resident.
+    pub(crate) fn apply(&mut self, table: &Arc<TableCore>, found: &Place, key: &[u8], image: Option<Image<'_>>) {
+        let moved;
+        let found = if self.moved {
+            moved = place(table, key).expect("pages that a commit made are in memory");
+            &moved
+        } else {
+            found
+        };
+        found.segment.mark_dirty();
+        let slot = &found.slot;
+        let mut state = slot.latch();
+        let before = state.content.newest().bytes.as_ref().map_or(0, |bytes| bytes.len());
+        let at = self.edit(slot, &mut state, key, image);
+        let bytes = state.content.newest().bytes.as_ref().expect("resident");
+        let (rows, size) = (bytes.len(), bytes.encoded_len());
+        if rows != before {
+            table.count(rows > before);
+            found.segment.count(rows > before);
+        }
+        if rows == 0 && before > 0 {
+            self.drop_page(found, &mut state);
+        }
+        if size > PAGE_BYTES && rows > 1 {
+            let appended = rows > before && at + 1 == rows;
+            self.split(found, &mut state, appended);
+        }
+        state.settle(slot, &self.pager.cache);
+        drop(state);
+        if !self.freed.is_empty() {
+            let pager = self.pager;
+            pager.free(table.id(), self.freed.drain(..));
+        }
+    }
+
+    /// Edits bytes and decoded rows; gives the place of the key in the page.
+    fn edit(&mut self, slot: &Arc<PageSlot>, state: &mut SlotState, key: &[u8], image: Option<Image<'_>>) -> usize {
+        let found = state.content.newest().bytes.as_ref().expect("resident").search(key);
+        if image.is_none() && found.is_err() {
+            return 0;
+        }
+        let bytes = state.edit(slot, self.commit, &self.pager.registry, &mut self.freed);
+        match (found, image) {
+            (Ok(at), Some(image)) => {
+                bytes.replace(at, image.bytes);
+                self.replace_decoded(state, at, image.decoded);
+                at
+            }
+            (Err(at), Some(image)) => {
+                let first = bytes.is_empty();
+                bytes.insert(at, key, image.bytes);
+                self.insert_decoded(state, at, image.decoded, image.heap, first);
+                at
+            }
+            (Ok(at), None) => {
+                bytes.remove(at);
+                let rows = bytes.len();
+                if let Some(decoded) = state.decoded_mut(&mut self.garbage) {
+                    let row = decoded.remove(at);
+                    self.garbage.rows.push(row);
+                    *state.heap_mut() -= *state.heap_mut() / (rows + 1);
+                }
+                at
+            }
+            (Err(at), None) => at,
+        }
+    }
+
+    fn replace_decoded(&mut self, state: &mut SlotState, at: usize, row: Option<Arc<dyn AnyRow>>) {
+        let Some(decoded) = state.decoded_mut(&mut self.garbage) else {
+            self.garbage.rows.extend(row);
+            return;
+        };
+        let Some(mut row) = row else {
+            state.give_up_decoded(&mut self.garbage);
+            return;
+        };
+        let fits = decoded.replace(at, &mut row);
+        self.garbage.rows.push(row);
+        if !fits {
+            state.give_up_decoded(&mut self.garbage);
+        }
+    }
+
+    fn insert_decoded(&mut self, state: &mut SlotState, at: usize, row: Option<Arc<dyn AnyRow>>, heap: usize, first: bool) {
+        let Some(row) = row else {
+            state.give_up_decoded(&mut self.garbage);
+            return;
+        };
+        if first {
+            // The row itself says of what type the page's rows are.
+            state.give_up_decoded(&mut self.garbage);
+            state.set_decoded(row.into_page(), heap);
+            return;
+        }
+        match state.decoded_mut(&mut self.garbage) {
+            Some(decoded) => match decoded.insert(at, row) {
+                None => *state.heap_mut() += heap,
+                Some(other) => {
+                    self.garbage.rows.push(other);
+                    state.give_up_decoded(&mut self.garbage);
+                }
+            },
+            None => self.garbage.rows.push(row),
+        }
+    }
+
+    /// Cuts a page that has grown too large. Rows that come in ascending order leave full pages behind.
+    fn split(&mut self, found: &Place, state: &mut SlotState, appended: bool) {
+        self.moved = true;
+        let registry = &self.pager.registry;
+        let mut appended = appended;
+        loop {
+            let bytes = state.content.newest_mut().bytes.as_mut().map(Arc::make_mut).expect("resident");
+            if bytes.encoded_len() <= PAGE_BYTES || bytes.len() < 2 {
+                return;
+            }
+            let at = if std::mem::take(&mut appended) { bytes.len() - 1 } else { middle(bytes) };
+            let whole = bytes.len();
+            let right = bytes.split_off(at);
+            let low = KeyBuf::from(right.low_key().expect("both halves have rows"));
+            let decoded = state.decoded_mut(&mut self.garbage).map(|decoded| decoded.split_off(at));
+            let heap = *state.heap_mut() * (whole - at) / whole;
+            *state.heap_mut() -= heap;
+            let slot = PageSlot::fresh(self.commit, right, decoded, heap);
+            slot.settle(&self.pager.cache);
+            // The list is right before the slot's latch is given back: a reader that misses a key here looks again.
+            found.segment.edit_list(self.commit, registry, |list| {
+                let place = list.lows.partition_point(|at| *at <= low);
+                list.lows.insert(place, low);
+                list.slots.insert(place, Arc::clone(&slot));
+            });
+            self.split_fresh(found, &slot);
+        }
+    }
+
+    /// The right half may still be too large, when rows differ much in size.
+    fn split_fresh(&mut self, found: &Place, slot: &Arc<PageSlot>) {
+        let mut state = slot.latch();
+        let bytes = state.content.newest().bytes.as_ref().expect("resident");
+        if bytes.encoded_len() > PAGE_BYTES && bytes.len() > 1 {
+            let found = Place { segment: Arc::clone(&found.segment), slot: Arc::clone(slot) };
+            self.split(&found, &mut state, false);
+            state.settle(slot, &self.pager.cache);
+        }
+    }
+
+    /// Takes an empty page out of its segment, unless it is the only one.
+    fn drop_page(&mut self, found: &Place, state: &mut SlotState) {
+        if found.segment.with_list(|list| list.slots.len()).unwrap_or(0) < 2 {
+            return;
+        }
+        self.moved = true;
+        state.detach(&self.pager.cache);
+        found.segment.edit_list(self.commit, &self.pager.registry, |list| {
+            if let Some(at) = list.slots.iter().position(|slot| Arc::ptr_eq(slot, &found.slot)) {
+                list.slots.remove(at);
+                let low = list.lows.remove(at);
+                // The first page of a segment takes all keys from the segment's low key on.
+                if at == 0 {
+                    list.lows[0] = low;
+                }
+            }
+        });
+    }
+}
+
+/// The row at which the two halves of a page have about the same size.
+fn middle(bytes: &PageBytes) -> usize {
+    let half = (0..bytes.len()).map(|at| bytes.key(at).len() + bytes.row(at).len()).sum::<usize>() / 2;
+    let mut sum = 0;
+    let mut at = 0;
+    while at + 1 < bytes.len() && sum < half {
+        sum += bytes.key(at).len() + bytes.row(at).len();
+        at += 1;
+    }
+    at.clamp(1, bytes.len() - 1)
+}

@@ -1,0 +1,212 @@
+//! How a program names its tables: a constant with a key type and a row type.
+
+use std::any::TypeId;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::codec::Key;
+
+/// What can be a row: anything that serde writes and reads again, and that can be cloned and shared between threads.
+///
+/// Rows are stored with bincode, so types that need a self-describing format (`untagged` or internally tagged enums,
+/// `flatten`, `skip_serializing_if`, `serde_json::Value`) are refused when the first one is put.
+pub trait Row: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static> Row for T {}
+
+/// A table: its name, and the types of its keys and rows.
+///
+/// It is a constant of the program and costs nothing. The table is made in the store when it is first written to.
+///
+/// ```
+/// use gangline::{Db, Table};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Clone)]
+/// struct User {
+///     name: String,
+/// }
+/// const USERS: Table<u64, User> = Table::new("users");
+///
+/// # fn main() -> gangline::Result<()> {
+/// let db = Db::in_memory()?;
+/// db.put(USERS, 1, User { name: "Ada".into() })?;
+/// assert_eq!(db.get(USERS, 1)?.map(|user| user.name.clone()), Some("Ada".into()));
+/// # Ok(()) }
+/// ```
+pub struct Table<K, V: 'static> {
+    name: &'static str,
+    version: u32,
+    indexes: &'static [&'static dyn IndexDef<V>],
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> Clone for Table<K, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K, V> Copy for Table<K, V> {}
+
+impl<K, V> fmt::Debug for Table<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("name", &self.name)
+            .field("version", &self.version)
+            .field("indexes", &self.indexes.iter().map(|index| index.name()).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl<K: Key, V: Row> Table<K, V> {
+    /// A table of this name, of 1 to 255 bytes. Names are compared by their bytes.
+    pub const fn new(name: &'static str) -> Self {
+        Table { name, version: 1, indexes: &[], types: PhantomData }
+    }
+
+    /// The same table with secondary indexes. They are not built yet: using a table that declares some is an
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) error.
+    pub const fn indexes(mut self, indexes: &'static [&'static dyn IndexDef<V>]) -> Self {
+        self.indexes = indexes;
+        self
+    }
+
+    /// The same table with another version of its row type (default 1).
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// The table's name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn row_version(&self) -> u32 {
+        self.version
+    }
+
+    pub(crate) fn declared_indexes(&self) -> &'static [&'static dyn IndexDef<V>] {
+        self.indexes
+    }
+
+    /// The Rust types behind the table, to check a store's shape only once for each pair.
+    pub(crate) fn type_id(&self) -> TypeId {
+        TypeId::of::<(K, V)>()
+    }
+}
+
+/// Takes the index keys of one row.
+pub struct Emit<'a, I: Key> {
+    out: &'a mut Vec<Vec<u8>>,
+    types: PhantomData<fn(I)>,
+}
+
+impl<I: Key> fmt::Debug for Emit<'_, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emit").field("keys", &self.out.len()).finish()
+    }
+}
+
+impl<I: Key> Emit<'_, I> {
+    /// Adds one key under which the row is found.
+    pub fn key(&mut self, key: I::Ref<'_>) {
+        let mut bytes = Vec::new();
+        I::encode(key, &mut bytes);
+        self.out.push(bytes);
+    }
+}
+
+/// A secondary index: a name and a function that gives no, one or many keys for a row.
+///
+/// ```
+/// use gangline::{Index, Table};
+///
+/// const BY_LENGTH: Index<u32, String> = Index::new("by_length", |text, out| out.key(text.len() as u32));
+/// const TEXTS: Table<u64, String> = Table::new("texts").indexes(&[&BY_LENGTH]);
+/// # let _ = TEXTS;
+/// ```
+pub struct Index<I: Key, V> {
+    name: &'static str,
+    version: u32,
+    unique: bool,
+    keys: fn(&V, &mut Emit<'_, I>),
+}
+
+impl<I: Key, V> Clone for Index<I, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I: Key, V> Copy for Index<I, V> {}
+
+impl<I: Key, V> fmt::Debug for Index<I, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").field("name", &self.name).field("unique", &self.unique).finish()
+    }
+}
+
+impl<I: Key, V: Row> Index<I, V> {
+    /// An index of this name over the keys that the function gives for a row.
+    pub const fn new(name: &'static str, keys: fn(&V, &mut Emit<'_, I>)) -> Self {
+        Index { name, version: 1, unique: false, keys }
+    }
+
+    /// The same index, in which a key may stand for one row only.
+    pub const fn unique(mut self) -> Self {
+        self.unique = true;
+        self
+    }
+
+    /// The same index with another version of its function (default 1), which makes it be built anew.
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// An index of any key type over rows of type `V`. Implemented by [`Index`] only.
+pub trait IndexDef<V>: sealed::Sealed + Send + Sync {
+    /// The index's name.
+    fn name(&self) -> &'static str;
+
+    /// Whether a key may stand for one row only.
+    fn is_unique(&self) -> bool;
+
+    /// The version of the function that gives the keys.
+    fn key_version(&self) -> u32;
+
+    /// The encoded keys of a row, in the order in which the function gives them.
+    fn keys_of(&self, row: &V) -> Vec<Vec<u8>>;
+}
+
+impl<I: Key, V> sealed::Sealed for Index<I, V> {}
+
+impl<I: Key, V: Row> IndexDef<V> for Index<I, V> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn is_unique(&self) -> bool {
+        self.unique
+    }
+
+    fn key_version(&self) -> u32 {
+        self.version
+    }
+
+    fn keys_of(&self, row: &V) -> Vec<Vec<u8>> {
+        let mut out = Vec::new();
+        (self.keys)(row, &mut Emit { out: &mut out, types: PhantomData });
+        out
+    }
+}

@@ -1,0 +1,239 @@
+//! The entries of the page store that are not pages: page lists, directory entries and the catalog.
+//!
+//! Each is framed like a page (magic, kind, table, segment, id, number, CRC), so that every piece of a store can be
+//! recognised by itself. Bodies, with `varint` as in the codec:
+//!
+//! | kind | key | body |
+//! | --- | --- | --- |
+//! | page list | segment, id (in the table's tree) | for each page: low key, segment and id of its entry, rows (varint), checksum (u64) |
+//! | directory | `s`, table, segment, checkpoint (in tree 0) | low key, rows (varint), checksum (u64), count and ids of the page lists |
+//! | catalog | `t`, table, checkpoint, part (in tree 0) | a part of: name, version (varint), key shape, row shape |
+
+use super::page::{PageAddress, StoredPage};
+use super::segment::StoredSegment;
+use super::table_core::Definition;
+use crate::codec::frame::{self, FrameKind, PageIdentity};
+use crate::codec::wire::{Reader, WireFault, put_bytes, put_u64, put_varint};
+use crate::codec::{KeyBuf, Shape};
+use crate::error::{Error, Result};
+use crate::options::MAX_STORED_BYTES;
+
+/// Room that a frame's head takes off an entry.
+const FRAME_ROOM: usize = frame::HEADER_BYTES;
+/// Bytes of one entry's body.
+const BODY_BYTES: usize = MAX_STORED_BYTES - FRAME_ROOM;
+
+/// One page of a list.
+#[derive(Debug, Clone)]
+pub(crate) struct ListedPage {
+    pub(crate) low: KeyBuf,
+    pub(crate) stored: StoredPage,
+}
+
+fn damaged(what: &str, table: u32, segment: u64, id: u64, fault: WireFault) -> Error {
+    Error::corrupted(format!("the {what} {id} of segment {segment} of table {table} is damaged; run repair"))
+        .with_source(fault)
+}
+
+/// Opens a frame that must be of this kind and of this identity.
+fn open(kind: FrameKind, identity: PageIdentity, bytes: &[u8]) -> Result<&[u8], WireFault> {
+    let found = frame::open(bytes)?;
+    let same = found.kind == kind
+        && (found.identity.table, found.identity.segment, found.identity.page)
+            == (identity.table, identity.segment, identity.page);
+    if same { Ok(found.body) } else { Err(WireFault::new(5, "an entry of another kind or owner")) }
+}
+
+/// Cuts a page list into entry bodies.
+pub(crate) fn page_list_bodies(pages: &[ListedPage]) -> Vec<Vec<u8>> {
+    let mut bodies = Vec::new();
+    let mut body = Vec::new();
+    let mut one = Vec::new();
+    for page in pages {
+        one.clear();
+        put_bytes(&mut one, &page.low);
+        put_varint(&mut one, page.stored.address.segment);
+        put_varint(&mut one, page.stored.address.page);
+        put_varint(&mut one, u64::from(page.stored.rows));
+        put_u64(&mut one, page.stored.checksum);
+        if body.len() + one.len() > BODY_BYTES {
+            bodies.push(std::mem::take(&mut body));
+        }
+        body.extend_from_slice(&one);
+    }
+    bodies.push(body);
+    bodies
+}
+
+/// Frames one body of a page list.
+pub(crate) fn seal_page_list(table: u32, segment: u64, id: u64, number: u64, body: &[u8]) -> Vec<u8> {
+    seal(FrameKind::PageList, PageIdentity { table, segment, page: id, commit: number }, body)
+}
+
+fn seal(kind: FrameKind, identity: PageIdentity, body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + FRAME_ROOM);
+    frame::seal(kind, &identity, body, &mut out);
+    out
+}
+
+/// Reads one entry of a page list and adds its pages.
+pub(crate) fn open_page_list(
+    table: u32,
+    segment: u64,
+    id: u64,
+    bytes: &[u8],
+    pages: &mut Vec<ListedPage>,
+) -> Result<()> {
+    let identity = PageIdentity { table, segment, page: id, commit: 0 };
+    let read = || -> Result<Vec<ListedPage>, WireFault> {
+        let mut reader = Reader::new(open(FrameKind::PageList, identity, bytes)?);
+        let mut read = Vec::new();
+        while !reader.is_empty() {
+            read.push(listed_page(&mut reader)?);
+        }
+        Ok(read)
+    };
+    pages.extend(read().map_err(|fault| damaged("page list", table, segment, id, fault))?);
+    Ok(())
+}
+
+fn listed_page(reader: &mut Reader<'_>) -> Result<ListedPage, WireFault> {
+    let low = KeyBuf::from(reader.bytes()?);
+    let address = PageAddress { segment: reader.varint()?, page: reader.varint()? };
+    let rows = reader.varint_u32()?;
+    Ok(ListedPage { low, stored: StoredPage { address, rows, checksum: reader.u64()? } })
+}
+
+/// A segment as the directory on disk has it.
+#[derive(Debug, Clone)]
+pub(crate) struct DirectoryEntry {
+    pub(crate) table: u32,
+    pub(crate) segment: u64,
+    pub(crate) checkpoint: u64,
+    pub(crate) low: KeyBuf,
+    pub(crate) stored: StoredSegment,
+}
+
+const DIRECTORY: u8 = b's';
+const CATALOG: u8 = b't';
+
+pub(crate) fn directory_key(table: u32, segment: u64, checkpoint: u64) -> Vec<u8> {
+    let mut key = vec![DIRECTORY];
+    key.extend_from_slice(&table.to_be_bytes());
+    key.extend_from_slice(&segment.to_be_bytes());
+    key.extend_from_slice(&checkpoint.to_be_bytes());
+    key
+}
+
+fn catalog_key(table: u32, checkpoint: u64, part: u16) -> Vec<u8> {
+    let mut key = vec![CATALOG];
+    key.extend_from_slice(&table.to_be_bytes());
+    key.extend_from_slice(&checkpoint.to_be_bytes());
+    key.extend_from_slice(&part.to_be_bytes());
+    key
+}
+
+/// What a key of the directory tree names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DirectoryKey {
+    Segment { table: u32, segment: u64, checkpoint: u64 },
+    Table { table: u32, checkpoint: u64, part: u16 },
+}
+
+pub(crate) fn parse_directory_key(key: &[u8]) -> Option<DirectoryKey> {
+    let (kind, rest) = key.split_first()?;
+    let table = u32::from_be_bytes(rest.get(..4)?.try_into().ok()?);
+    let long = |at: usize| Some(u64::from_be_bytes(rest.get(at..at + 8)?.try_into().ok()?));
+    match (*kind, rest.len()) {
+        (DIRECTORY, 20) => Some(DirectoryKey::Segment { table, segment: long(4)?, checkpoint: long(12)? }),
+        (CATALOG, 14) => {
+            let part = u16::from_be_bytes(rest.get(12..14)?.try_into().ok()?);
+            Some(DirectoryKey::Table { table, checkpoint: long(4)?, part })
+        }
+        _ => None,
+    }
+}
+
+/// The value of a directory entry.
+pub(crate) fn seal_directory_entry(entry: &DirectoryEntry) -> Vec<u8> {
+    let mut body = Vec::new();
+    put_bytes(&mut body, &entry.low);
+    put_varint(&mut body, entry.stored.rows);
+    put_u64(&mut body, entry.stored.checksum);
+    put_varint(&mut body, entry.stored.lists.len() as u64);
+    for id in &entry.stored.lists {
+        put_varint(&mut body, *id);
+    }
+    let identity = PageIdentity { table: entry.table, segment: entry.segment, page: 0, commit: entry.checkpoint };
+    seal(FrameKind::Directory, identity, &body)
+}
+
+pub(crate) fn open_directory_entry(table: u32, segment: u64, checkpoint: u64, bytes: &[u8]) -> Result<DirectoryEntry> {
+    let identity = PageIdentity { table, segment, page: 0, commit: checkpoint };
+    let read = || -> Result<(KeyBuf, StoredSegment), WireFault> {
+        let mut reader = Reader::new(open(FrameKind::Directory, identity, bytes)?);
+        let low = KeyBuf::from(reader.bytes()?);
+        let rows = reader.varint()?;
+        let checksum = reader.u64()?;
+        let count = reader.count(1)?;
+        let lists = (0..count).map(|_| reader.varint()).collect::<Result<Vec<u64>, WireFault>>()?;
+        reader.finish()?;
+        Ok((low, StoredSegment { lists, rows, checksum }))
+    };
+    let (low, stored) = read().map_err(|fault| damaged("directory entry", table, segment, checkpoint, fault))?;
+    Ok(DirectoryEntry { table, segment, checkpoint, low, stored })
+}
+
+/// The definition of a table as bytes, for the catalog and for the journal.
+pub(crate) fn encode_definition(definition: &Definition) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_varint(&mut out, u64::from(definition.id));
+    put_bytes(&mut out, definition.name.as_bytes());
+    put_varint(&mut out, u64::from(definition.version));
+    put_bytes(&mut out, definition.key_shape.as_bytes());
+    let mut shape = Vec::new();
+    definition.row_shape.encode(&mut shape);
+    put_bytes(&mut out, &shape);
+    out
+}
+
+pub(crate) fn decode_definition(bytes: &[u8]) -> Result<Definition> {
+    let read = || -> Result<Definition, WireFault> {
+        let mut reader = Reader::new(bytes);
+        let id = reader.varint_u32()?;
+        let name = reader.text()?.to_owned();
+        let version = reader.varint_u32()?;
+        let key_shape = reader.text()?.to_owned();
+        let row_shape = Shape::decode(reader.bytes()?)?;
+        reader.finish()?;
+        Ok(Definition { id, name, version, key_shape, row_shape })
+    };
+    read().map_err(|fault| {
+        Error::corrupted("the definition of a table is damaged; run repair").with_source(fault)
+    })
+}
+
+/// The entries of a table in the catalog: key and value of each part.
+pub(crate) fn catalog_entries(definition: &Definition, checkpoint: u64) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let identity = |part: u16| PageIdentity {
+        table: definition.id,
+        segment: 0,
+        page: u64::from(part),
+        commit: checkpoint,
+    };
+    encode_definition(definition)
+        .chunks(BODY_BYTES)
+        .zip(0u16..)
+        .map(|(body, part)| {
+            (catalog_key(definition.id, checkpoint, part), seal(FrameKind::Catalog, identity(part), body))
+        })
+        .collect()
+}
+
+/// The body of one part of a catalog entry.
+pub(crate) fn open_catalog_part(table: u32, checkpoint: u64, part: u16, bytes: &[u8]) -> Result<Vec<u8>> {
+    let identity = PageIdentity { table, segment: 0, page: u64::from(part), commit: checkpoint };
+    open(FrameKind::Catalog, identity, bytes)
+        .map(<[u8]>::to_vec)
+        .map_err(|fault| damaged("catalog entry", table, 0, checkpoint, fault))
+}

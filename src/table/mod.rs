@@ -1,0 +1,28 @@
+//! Tables: definition, directory, segments, pages, and the memory that they may take.
+//!
+//! A table is a list of segments, a segment a list of pages, a page some 40 rows; everything below [`definition`] and
+//! [`typed`] sees bytes only. The three lists are versioned by commit number ([`versioned`], [`registry`]): a reader
+//! that registered a number sees the table as of that commit for as long as it likes, whatever commits change
+//! meanwhile. Commits edit pages in place ([`apply`]) unless a registered number needs what was there.
+//!
+//! The latches, in the order in which they are taken: commit latch (in `txn`), directory, slot of a page, page list of
+//! a segment, clock of the cache, registry.
+
+pub(crate) mod apply;
+mod cache;
+pub(crate) mod catalog;
+mod definition;
+pub(crate) mod directory;
+pub(crate) mod entry;
+pub(crate) mod page;
+pub(crate) mod pager;
+pub(crate) mod registry;
+pub(crate) mod rows;
+pub(crate) mod segment;
+mod shared;
+pub(crate) mod table_core;
+pub(crate) mod typed;
+mod versioned;
+
+pub use definition::{Emit, Index, IndexDef, Row, Table};
+pub use shared::Shared;

@@ -1,0 +1,209 @@
+//! Brings page lists and pages in from the page store, under the memory budget.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use super::cache::Cache;
+use super::entry::{ListedPage, open_page_list};
+use super::page::{PageAddress, PageSlot, PageView, StoredPage};
+use super::registry::Registry;
+use super::segment::{PageList, Segment};
+use super::table_core::TableCore;
+use crate::codec::PageBytes;
+use crate::error::{Error, Result};
+use crate::storage::{PageStore, TreeId};
+
+/// Whether what is read stays in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Only while the budget has room: scans, which would throw out what is used often.
+    IfRoom,
+    /// Always; others are evicted for it.
+    Always,
+}
+
+/// See the module's text.
+pub(crate) struct Pager {
+    pub(crate) store: Arc<dyn PageStore>,
+    pub(crate) cache: Cache,
+    pub(crate) registry: Arc<Registry>,
+    next_id: AtomicU64,
+    /// Pages that commits have superseded since the last checkpoint began.
+    freed: Mutex<Vec<(u32, PageAddress)>>,
+}
+
+impl std::fmt::Debug for Pager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pager").field("cache", &self.cache).finish_non_exhaustive()
+    }
+}
+
+impl Pager {
+    pub(crate) fn new(store: Arc<dyn PageStore>, budget: usize, next_id: u64) -> Self {
+        Pager {
+            store,
+            cache: Cache::new(budget),
+            registry: Arc::default(),
+            next_id: AtomicU64::new(next_id),
+            freed: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// A new id for a segment, a page or a page list. Ids are never used twice.
+    pub(crate) fn fresh_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn free(&self, table: u32, addresses: impl IntoIterator<Item = PageAddress>) {
+        self.freed.lock().extend(addresses.into_iter().map(|address| (table, address)));
+    }
+
+    pub(crate) fn take_freed(&self) -> Vec<(u32, PageAddress)> {
+        std::mem::take(&mut self.freed.lock())
+    }
+
+    /// The page list of a segment: the newest, or that of a commit number.
+    #[inline]
+    pub(crate) fn list(&self, table: &TableCore, segment: &Segment, number: Option<u64>) -> Result<Arc<PageList>> {
+        match segment.list(number) {
+            Some(list) => Ok(list),
+            None => self.load_list(table, segment, number),
+        }
+    }
+
+    #[cold]
+    fn load_list(&self, table: &TableCore, segment: &Segment, number: Option<u64>) -> Result<Arc<PageList>> {
+        let lost = || Error::corrupted(format!("segment {} of table {:?} has no page list", segment.id, table.name()));
+        let stored = segment.stored().ok_or_else(lost)?;
+        let mut pages = Vec::new();
+        for id in &stored.lists {
+            let key = PageAddress { segment: segment.id, page: *id }.to_key();
+            let mut read = Ok(());
+            let found = self.store.read(TreeId(table.id()), &key, &mut |bytes| {
+                read = open_page_list(table.id(), segment.id, *id, bytes, &mut pages);
+            })?;
+            if !found {
+                // Another reader may have been faster, and a checkpoint since has written the list anew.
+                return segment.list(number).ok_or_else(lost);
+            }
+            read?;
+        }
+        let rows: u64 = pages.iter().map(|page| u64::from(page.stored.rows)).sum();
+        let checksum = pages.iter().fold(0u64, |sum, page| sum.wrapping_add(page.stored.checksum));
+        if (rows, checksum) != (stored.rows, stored.checksum) || pages.is_empty() {
+            return Err(Error::corrupted(format!(
+                "the page list of segment {} of table {:?} counts {rows} rows where the directory has {}; run repair",
+                segment.id,
+                table.name(),
+                stored.rows
+            )));
+        }
+        Ok(segment.install_list(page_list(pages)))
+    }
+
+    /// A view of a page with its bytes: the newest version, or that of a commit number. None when the page was not
+    /// there yet at that number.
+    #[inline]
+    pub(crate) fn view(
+        &self,
+        table: &TableCore,
+        slot: &Arc<PageSlot>,
+        number: Option<u64>,
+        keep: Keep,
+    ) -> Result<Option<PageView>> {
+        let Some(view) = slot.view(number) else { return Ok(None) };
+        if view.content.bytes.is_some() {
+            return Ok(Some(view));
+        }
+        self.load(table, slot, number, keep, view)
+    }
+
+    #[cold]
+    fn load(
+        &self,
+        table: &TableCore,
+        slot: &Arc<PageSlot>,
+        number: Option<u64>,
+        keep: Keep,
+        mut view: PageView,
+    ) -> Result<Option<PageView>> {
+        loop {
+            let stored = view.content.stored.expect("a page is in memory or in the store");
+            if let Some(bytes) = self.read_page(table, stored)? {
+                let bytes = Arc::new(bytes);
+                if keep == Keep::Always || self.cache.has_room() {
+                    slot.install_bytes(stored, &bytes, &self.cache);
+                    self.cache.evict();
+                }
+                view.content.bytes = Some(bytes);
+                return Ok(Some(view));
+            }
+            // Gone: a commit superseded it and a checkpoint freed it since the look at the slot. What a registered
+            // number needs then stands in the slot itself.
+            let Some(again) = slot.view(number) else { return Ok(None) };
+            if again.content.bytes.is_some() {
+                return Ok(Some(again));
+            }
+            if again.content.stored == Some(stored) {
+                return Err(missing(table, stored));
+            }
+            view = again;
+        }
+    }
+
+    /// Reads a page from the store. None when it is not there.
+    pub(crate) fn read_page(&self, table: &TableCore, stored: StoredPage) -> Result<Option<PageBytes>> {
+        let mut read = None;
+        let found = self.store.read(TreeId(table.id()), &stored.address.to_key(), &mut |bytes| {
+            read = Some(PageBytes::decode(bytes));
+        })?;
+        let Some(read) = read.filter(|_| found) else { return Ok(None) };
+        let (identity, bytes) = read.map_err(|fault| damaged(table, stored, "does not decode").with_source(fault))?;
+        if (identity.table, identity.segment, identity.page)
+            != (table.id(), stored.address.segment, stored.address.page)
+        {
+            return Err(damaged(table, stored, "is another page"));
+        }
+        if bytes.len() != stored.rows as usize {
+            return Err(damaged(table, stored, "has another number of rows than its page list says"));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Brings the page that covers a key into memory, for a commit to edit.
+    pub(crate) fn make_resident(&self, table: &TableCore, key: &[u8]) -> Result<()> {
+        let segment = table.segment_of(key);
+        let list = self.list(table, &segment, None)?;
+        let slot = &list.slots[list.find(key)];
+        self.view(table, slot, None, Keep::Always).map(drop)
+    }
+}
+
+fn missing(table: &TableCore, stored: StoredPage) -> Error {
+    damaged(table, stored, "is missing")
+}
+
+fn damaged(table: &TableCore, stored: StoredPage, how: &str) -> Error {
+    Error::corrupted(format!(
+        "page {} of segment {} of table {:?} {how}: {} rows cannot be read; run repair",
+        stored.address.page,
+        stored.address.segment,
+        table.name(),
+        stored.rows
+    ))
+}
+
+fn page_list(pages: Vec<ListedPage>) -> PageList {
+    let mut list = PageList { lows: Vec::with_capacity(pages.len()), slots: Vec::with_capacity(pages.len()) };
+    for page in pages {
+        list.lows.push(page.low);
+        list.slots.push(PageSlot::from_store(0, page.stored));
+    }
+    list
+}

@@ -1,0 +1,185 @@
+//! A segment: a run of pages with neighbouring keys. It is a lock granule, a unit of parallel work and an entry of its
+//! table's directory.
+//!
+//! Its bounds never change. A split retires it and puts two new segments in its place, which share its page slots.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+use super::page::PageSlot;
+use super::registry::{Registry, Retained};
+use super::versioned::Versioned;
+use crate::codec::KeyBuf;
+use crate::lock::Head;
+
+/// The pages of a segment with their low keys, in order. The first page takes every key below the second's low key.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PageList {
+    pub(crate) lows: Vec<KeyBuf>,
+    pub(crate) slots: Vec<Arc<PageSlot>>,
+}
+
+impl PageList {
+    /// The page that covers a key.
+    #[inline]
+    pub(crate) fn find(&self, key: &[u8]) -> usize {
+        self.lows.partition_point(|low| **low <= *key).saturating_sub(1)
+    }
+
+    /// The pages that hold keys of `low..high`.
+    pub(crate) fn covering(&self, low: &[u8], high: Option<&[u8]>) -> std::ops::Range<usize> {
+        let from = self.find(low);
+        let to = high.map_or(self.lows.len(), |high| self.lows.partition_point(|at| **at < *high));
+        from..to.max(from + 1).min(self.lows.len())
+    }
+}
+
+/// What the directory on disk says of a segment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StoredSegment {
+    /// The ids of the entries that hold the page list, in order.
+    pub(crate) lists: Vec<u64>,
+    pub(crate) rows: u64,
+    pub(crate) checksum: u64,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) id: u64,
+    /// The least key it takes; empty for the first segment of a table.
+    pub(crate) low: KeyBuf,
+    /// The least key of the next segment; none for the last.
+    pub(crate) high: Option<KeyBuf>,
+    pub(crate) head: Arc<Head>,
+    /// The page list by commit number. Not loaded: none.
+    lists: RwLock<Versioned<Option<Arc<PageList>>>>,
+    stored: RwLock<Option<StoredSegment>>,
+    rows: AtomicU64,
+    /// Changed since the last checkpoint began.
+    dirty: AtomicBool,
+    /// Rows at which the next split is tried.
+    split_at: AtomicU64,
+}
+
+impl Segment {
+    /// A segment made of pages in memory.
+    pub(crate) fn new(id: u64, low: KeyBuf, high: Option<KeyBuf>, commit: u64, pages: PageList, rows: u64) -> Arc<Self> {
+        let lists = Versioned::new(commit, Some(Arc::new(pages)));
+        Self::with(id, low, high, lists, None, rows, true)
+    }
+
+    /// A segment known from the directory on disk.
+    pub(crate) fn from_store(id: u64, low: KeyBuf, high: Option<KeyBuf>, stored: StoredSegment) -> Arc<Self> {
+        let rows = stored.rows;
+        Self::with(id, low, high, Versioned::new(0, None), Some(stored), rows, false)
+    }
+
+    fn with(
+        id: u64,
+        low: KeyBuf,
+        high: Option<KeyBuf>,
+        lists: Versioned<Option<Arc<PageList>>>,
+        stored: Option<StoredSegment>,
+        rows: u64,
+        dirty: bool,
+    ) -> Arc<Self> {
+        Arc::new(Segment {
+            id,
+            low,
+            high,
+            head: Arc::new(Head::new()),
+            lists: RwLock::new(lists),
+            stored: RwLock::new(stored),
+            rows: AtomicU64::new(rows),
+            dirty: AtomicBool::new(dirty),
+            split_at: AtomicU64::new(0),
+        })
+    }
+
+    /// The page list, the newest or that of a commit number; none when it has to be loaded.
+    #[inline]
+    pub(crate) fn list(&self, number: Option<u64>) -> Option<Arc<PageList>> {
+        let lists = self.lists.read();
+        match number {
+            None => lists.newest().clone(),
+            Some(number) => lists.at(number).cloned().flatten(),
+        }
+    }
+
+    /// Runs `with` on the newest page list without taking a reference to it.
+    #[inline]
+    pub(crate) fn with_list<R>(&self, with: impl FnOnce(&PageList) -> R) -> Option<R> {
+        self.lists.read().newest().as_deref().map(with)
+    }
+
+    /// Hangs the loaded page list on the segment, unless somebody was faster.
+    pub(crate) fn install_list(&self, pages: PageList) -> Arc<PageList> {
+        let mut lists = self.lists.write();
+        Arc::clone(lists.newest_mut().get_or_insert_with(|| Arc::new(pages)))
+    }
+
+    /// Changes the page list for `commit`. Under the commit latch, the list loaded.
+    pub(crate) fn edit_list(self: &Arc<Self>, commit: u64, registry: &Registry, change: impl FnOnce(&mut PageList)) {
+        let mut lists = self.lists.write();
+        let (list, kept) = lists.edit(commit, registry);
+        if kept {
+            registry.retain(Retained::Segment(Arc::downgrade(self)));
+        }
+        let list = list.as_mut().expect("a page list is loaded before a commit edits it");
+        change(Arc::make_mut(list));
+    }
+
+    pub(crate) fn prune(&self, registry: &Registry) -> bool {
+        self.lists.write().prune(registry)
+    }
+
+    pub(crate) fn stored(&self) -> Option<StoredSegment> {
+        self.stored.read().clone()
+    }
+
+    pub(crate) fn set_stored(&self, stored: StoredSegment) {
+        *self.stored.write() = Some(stored);
+    }
+
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Counts an inserted or removed row. Under the commit latch.
+    #[inline]
+    pub(crate) fn count(&self, added: bool) {
+        if added {
+            self.rows.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.rows.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn mark_dirty(&self) {
+        if !self.dirty.load(Ordering::Relaxed) {
+            self.dirty.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the segment changed since the last call. Under the commit latch.
+    pub(crate) fn take_dirty(&self) -> bool {
+        self.dirty.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the segment has grown so much that it should be split.
+    #[inline]
+    pub(crate) fn wants_split(&self, segment_rows: usize) -> bool {
+        let rows = self.rows();
+        rows >= 2 * segment_rows as u64 && rows >= self.split_at.load(Ordering::Relaxed)
+    }
+
+    /// A split was refused: try again when the segment has grown by an eighth.
+    pub(crate) fn put_split_off(&self) {
+        let rows = self.rows();
+        self.split_at.store(rows + rows / 8, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,200 @@
+//! A table below its types: id, directory, lock head, counts. Knows bytes only.
+
+use std::any::TypeId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::cache::Cache;
+use super::directory::Directory;
+use super::page::PageSlot;
+use super::registry::{Registry, Retained};
+use super::segment::{PageList, Segment};
+use super::versioned::Versioned;
+use crate::codec::{KeyBuf, PageBytes, Shape};
+use crate::lock::{Head, LockTable, SegmentLock};
+
+/// What the catalog says of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Definition {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) version: u32,
+    pub(crate) key_shape: String,
+    pub(crate) row_shape: Shape,
+}
+
+/// Rows that are looked at to complete a stored shape. What they all leave open (the inside of an option that is never
+/// there, say) stays open.
+const LOOKS: u32 = 64;
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct TableCore {
+    id: u32,
+    name: String,
+    definition: RwLock<Definition>,
+    head: Head,
+    directory: RwLock<Versioned<Arc<Directory>>>,
+    rows: AtomicU64,
+    /// The Rust types that were compared with the stored shape and found to fit.
+    checked: RwLock<Vec<TypeId>>,
+    /// Held while the stored shape is completed.
+    pub(crate) checking: Mutex<()>,
+    /// Rows that may still be looked at to complete the stored shape; 0 when it is complete.
+    looks_left: AtomicU32,
+}
+
+impl TableCore {
+    /// An empty table, made by `commit`: one segment with one empty page.
+    pub(crate) fn empty(definition: Definition, commit: u64, segment: u64) -> Arc<Self> {
+        let page = PageSlot::fresh(commit, PageBytes::new(), None, 0);
+        let pages = PageList { lows: vec![KeyBuf::empty()], slots: vec![page] };
+        let segment = Segment::new(segment, KeyBuf::empty(), None, commit, pages, 0);
+        Self::with(definition, commit, vec![segment])
+    }
+
+    /// A table of these segments as of `commit`.
+    pub(crate) fn with(definition: Definition, commit: u64, segments: Vec<Arc<Segment>>) -> Arc<Self> {
+        let rows = segments.iter().map(|segment| segment.rows()).sum();
+        Arc::new(TableCore {
+            id: definition.id,
+            name: definition.name.clone(),
+            definition: RwLock::new(definition),
+            head: Head::new(),
+            directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
+            rows: AtomicU64::new(rows),
+            checked: RwLock::new(Vec::new()),
+            checking: Mutex::new(()),
+            looks_left: AtomicU32::new(LOOKS),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn definition(&self) -> Definition {
+        self.definition.read().clone()
+    }
+
+    pub(crate) fn set_row_shape(&self, shape: Shape) {
+        self.definition.write().row_shape = shape;
+    }
+
+    /// Whether nothing is to be learnt from further rows.
+    #[inline]
+    pub(crate) fn needs_no_look(&self) -> bool {
+        self.looks_left.load(Ordering::Relaxed) == 0
+    }
+
+    /// A row was looked at.
+    pub(crate) fn looked_at(&self, complete: bool) {
+        let left = self.looks_left.load(Ordering::Relaxed);
+        self.looks_left.store(if complete { 0 } else { left.saturating_sub(1) }, Ordering::Relaxed);
+    }
+
+    /// Puts the pages of a new table on the cache's books.
+    pub(crate) fn settle(&self, cache: &Cache) {
+        self.with_directory(|directory| {
+            for segment in directory.segments() {
+                segment.with_list(|list| list.slots.iter().for_each(|slot| slot.settle(cache)));
+            }
+        });
+    }
+
+    #[inline]
+    pub(crate) fn is_checked(&self, types: TypeId) -> bool {
+        self.checked.read().contains(&types)
+    }
+
+    pub(crate) fn set_checked(&self, types: TypeId) {
+        let mut checked = self.checked.write();
+        if !checked.contains(&types) {
+            checked.push(types);
+        }
+    }
+
+    /// The newest directory, or that of a commit number; none when the table was not there yet.
+    #[inline]
+    pub(crate) fn directory(&self, number: Option<u64>) -> Option<Arc<Directory>> {
+        let directory = self.directory.read();
+        match number {
+            None => Some(Arc::clone(directory.newest())),
+            Some(number) => directory.at(number).cloned(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn with_directory<R>(&self, with: impl FnOnce(&Directory) -> R) -> R {
+        with(self.directory.read().newest())
+    }
+
+    /// The segment that covers a key now.
+    #[inline]
+    pub(crate) fn segment_of(&self, key: &[u8]) -> Arc<Segment> {
+        Arc::clone(self.directory.read().newest().segment_of(key))
+    }
+
+    /// Puts another directory in place, made by `commit`. Under the commit latch.
+    pub(crate) fn replace_directory(self: &Arc<Self>, commit: u64, directory: Directory, registry: &Registry) {
+        let mut versions = self.directory.write();
+        let (newest, kept) = versions.edit(commit, registry);
+        *newest = Arc::new(directory);
+        if kept {
+            registry.retain(Retained::Table(Arc::downgrade(self)));
+        }
+    }
+
+    pub(crate) fn prune(&self, registry: &Registry) -> bool {
+        self.directory.write().prune(registry)
+    }
+
+    /// Committed rows now.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Acquire)
+    }
+
+    /// Counts an inserted or removed row. Under the commit latch.
+    #[inline]
+    pub(crate) fn count(&self, added: bool) {
+        if added {
+            self.rows.fetch_add(1, Ordering::Release);
+        } else {
+            self.rows.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+fn segment_lock(segment: &Segment) -> SegmentLock {
+    // By slices: a derived clone of a key copies byte by byte.
+    SegmentLock {
+        low: KeyBuf::from(&segment.low[..]),
+        high: segment.high.as_ref().map(|high| KeyBuf::from(&high[..])),
+        head: Arc::clone(&segment.head),
+    }
+}
+
+impl LockTable for TableCore {
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn head(&self) -> &Head {
+        &self.head
+    }
+
+    fn locate(&self, key: &[u8]) -> SegmentLock {
+        self.with_directory(|directory| segment_lock(directory.segment_of(key)))
+    }
+}

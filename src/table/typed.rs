@@ -1,0 +1,182 @@
+//! Pages seen through the row type of the program.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::definition::Row;
+use super::page::{Lookup, PageSlot, PageView};
+use super::pager::{Keep, Pager};
+use super::rows::{AnyRows, Rows};
+use super::shared::Shared;
+use super::table_core::TableCore;
+use crate::codec::{PageBytes, decode_row, heap_bytes};
+use crate::error::{Error, Result};
+
+/// A page that a reader looks at: its bytes for the keys, and its rows.
+pub(crate) struct TypedPage<V> {
+    pub(crate) bytes: Arc<PageBytes>,
+    pub(crate) rows: Arc<Rows<V>>,
+}
+
+/// Decodes one row.
+pub(crate) fn decode_one<V: Row>(table: &TableCore, key: &[u8], row: &[u8]) -> Result<V> {
+    decode_row(row).map_err(|fault| {
+        Error::corrupted(format!("a row of table {:?} under key {} does not decode", table.name(), hex(key)))
+            .with_source(fault)
+    })
+}
+
+/// A key as text, for errors.
+pub(crate) fn hex(key: &[u8]) -> String {
+    const SHOWN: usize = 32;
+    let mut text = String::from("0x");
+    for byte in key.iter().take(SHOWN) {
+        text.push_str(&format!("{byte:02x}"));
+    }
+    if key.len() > SHOWN {
+        text.push('…');
+    }
+    text
+}
+
+fn decode_page<V: Row>(table: &TableCore, bytes: &PageBytes) -> Result<Rows<V>> {
+    let mut rows = Vec::with_capacity(bytes.len());
+    for at in 0..bytes.len() {
+        rows.push(decode_one(table, bytes.key(at), bytes.row(at))?);
+    }
+    Ok(Rows::new(rows))
+}
+
+fn downcast<V: Row>(rows: Arc<dyn AnyRows>) -> Option<Arc<Rows<V>>> {
+    let rows: Arc<dyn Any + Send + Sync> = rows;
+    rows.downcast().ok()
+}
+
+/// The rows of a page, decoded if they are not yet.
+#[inline]
+pub(crate) fn read_page<V: Row>(
+    pager: &Pager,
+    table: &TableCore,
+    slot: &Arc<PageSlot>,
+    number: u64,
+    keep: Keep,
+) -> Result<Option<TypedPage<V>>> {
+    let Some(mut view) = pager.view(table, slot, Some(number), keep)? else { return Ok(None) };
+    let bytes = view.content.bytes.take().expect("a view that was loaded has bytes");
+    if let Some(rows) = view.decoded.take().and_then(downcast) {
+        return Ok(Some(TypedPage { bytes, rows }));
+    }
+    let rows = decode_and_keep(pager, table, slot, &bytes, keep)?;
+    Ok(Some(TypedPage { bytes, rows }))
+}
+
+fn decode_and_keep<V: Row>(
+    pager: &Pager,
+    table: &TableCore,
+    slot: &Arc<PageSlot>,
+    bytes: &Arc<PageBytes>,
+    keep: Keep,
+) -> Result<Arc<Rows<V>>> {
+    let rows = Arc::new(decode_page::<V>(table, bytes)?);
+    if keep == Keep::Always || pager.cache.has_room() {
+        let heap = rows.as_slice().iter().map(heap_bytes).sum();
+        let shared: Arc<dyn AnyRows> = Arc::clone(&rows) as Arc<dyn AnyRows>;
+        drop(slot.install_decoded(bytes, shared, heap, &pager.cache));
+        pager.cache.evict();
+    }
+    Ok(rows)
+}
+
+fn slot_of(pager: &Pager, table: &TableCore, number: Option<u64>, key: &[u8]) -> Result<Option<Arc<PageSlot>>> {
+    if let Some(number) = number {
+        let Some(directory) = table.directory(Some(number)) else { return Ok(None) };
+        let list = pager.list(table, directory.segment_of(key), Some(number))?;
+        return Ok(Some(Arc::clone(&list.slots[list.find(key)])));
+    }
+    let pick = |list: &super::segment::PageList| Arc::clone(&list.slots[list.find(key)]);
+    let found = table.with_directory(|directory| directory.segment_of(key).with_list(pick));
+    match found {
+        Some(slot) => Ok(Some(slot)),
+        None => Ok(Some(pick(&*pager.list(table, &table.segment_of(key), None)?))),
+    }
+}
+
+/// Reads one row: the newest committed, or that of a commit number.
+///
+/// Takes no logical lock. While a page is split under the reader's feet, the key may have moved to a page that the
+/// reader did not look at. The new page list is in place before the old page is cut, so a second look finds it.
+pub(crate) fn get<V: Row>(
+    pager: &Pager,
+    table: &TableCore,
+    number: Option<u64>,
+    key: &[u8],
+) -> Result<Option<Shared<V>>> {
+    let Some(mut slot) = slot_of(pager, table, number, key)? else { return Ok(None) };
+    loop {
+        match slot.lookup(number, key) {
+            Lookup::Decoded(rows, at) => match downcast(rows) {
+                Some(rows) => return Ok(Some(Shared::in_page(rows, at))),
+                None => return row_of_other_type(pager, table, &slot, number, key),
+            },
+            Lookup::Encoded(bytes, at, all) => {
+                if all {
+                    let rows = decode_and_keep(pager, table, &slot, &bytes, Keep::Always)?;
+                    return Ok(Some(Shared::in_page(rows, at)));
+                }
+                return Ok(Some(decode_one::<V>(table, key, bytes.row(at))?.into()));
+            }
+            Lookup::Stored(_) => {
+                let Some(view) = pager.view(table, &slot, number, Keep::Always)? else { return Ok(None) };
+                match row_in_view(table, &view, key)? {
+                    Some(row) => return Ok(Some(row)),
+                    None if number.is_some() => return Ok(None),
+                    None => {}
+                }
+            }
+            Lookup::Absent if number.is_some() => return Ok(None),
+            Lookup::Absent => {}
+        }
+        match slot_of(pager, table, number, key)? {
+            Some(again) if !Arc::ptr_eq(&again, &slot) => slot = again,
+            _ => return Ok(None),
+        }
+    }
+}
+
+fn row_in_view<V: Row>(table: &TableCore, view: &PageView, key: &[u8]) -> Result<Option<Shared<V>>> {
+    let bytes = view.content.bytes.as_ref().expect("a view that was loaded has bytes");
+    match bytes.search(key) {
+        Ok(at) => decode_one::<V>(table, key, bytes.row(at)).map(|row| Some(row.into())),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The program reads one table through two row types of the same shape; the page is decoded as the other.
+#[cold]
+fn row_of_other_type<V: Row>(
+    pager: &Pager,
+    table: &TableCore,
+    slot: &Arc<PageSlot>,
+    number: Option<u64>,
+    key: &[u8],
+) -> Result<Option<Shared<V>>> {
+    match pager.view(table, slot, number, Keep::Always)? {
+        Some(view) => row_in_view(table, &view, key),
+        None => Ok(None),
+    }
+}
+
+/// Whether a key is there, without decoding anything.
+pub(crate) fn contains(pager: &Pager, table: &TableCore, number: Option<u64>, key: &[u8]) -> Result<bool> {
+    let Some(mut slot) = slot_of(pager, table, number, key)? else { return Ok(false) };
+    loop {
+        let Some(view) = pager.view(table, &slot, number, Keep::Always)? else { return Ok(false) };
+        if view.content.bytes.as_ref().is_some_and(|bytes| bytes.search(key).is_ok()) {
+            return Ok(true);
+        }
+        match slot_of(pager, table, number, key)? {
+            Some(again) if number.is_none() && !Arc::ptr_eq(&again, &slot) => slot = again,
+            _ => return Ok(false),
+        }
+    }
+}

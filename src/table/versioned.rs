@@ -1,0 +1,71 @@
+//! A value with the older versions of it that registered readers still need.
+
+use super::registry::Registry;
+
+/// The newest version of something, made by some commit, and older ones in ascending order. A reader of commit number
+/// `n` takes the newest version not above `n`.
+#[derive(Debug)]
+pub(crate) struct Versioned<T> {
+    commit: u64,
+    newest: T,
+    older: Vec<(u64, T)>,
+}
+
+impl<T> Versioned<T> {
+    pub(crate) fn new(commit: u64, value: T) -> Self {
+        Versioned { commit, newest: value, older: Vec::new() }
+    }
+
+    #[inline]
+    pub(crate) fn newest(&self) -> &T {
+        &self.newest
+    }
+
+    /// The newest version, for changes that do not change what it says.
+    #[inline]
+    pub(crate) fn newest_mut(&mut self) -> &mut T {
+        &mut self.newest
+    }
+
+    /// Whether a reader of this commit number sees the newest version.
+    #[inline]
+    pub(crate) fn is_newest_at(&self, number: u64) -> bool {
+        self.commit <= number
+    }
+
+    /// The version that a reader of this commit number sees. None when nothing was there yet.
+    #[inline]
+    pub(crate) fn at(&self, number: u64) -> Option<&T> {
+        if self.commit <= number {
+            return Some(&self.newest);
+        }
+        self.older.iter().rev().find(|(commit, _)| *commit <= number).map(|(_, value)| value)
+    }
+
+    /// Drops the older versions that no registered reader needs. True when some stay.
+    pub(crate) fn prune(&mut self, registry: &Registry) -> bool {
+        let mut next = self.commit;
+        let mut kept = Vec::new();
+        for (commit, value) in self.older.drain(..).rev() {
+            if registry.any_in(commit, next) {
+                kept.push((commit, value));
+            }
+            next = commit;
+        }
+        kept.reverse();
+        self.older = kept;
+        !self.older.is_empty()
+    }
+}
+
+impl<T: Clone> Versioned<T> {
+    /// The value, to be changed by `commit`. True in the second place when an older version was set aside just now.
+    pub(crate) fn edit(&mut self, commit: u64, registry: &Registry) -> (&mut T, bool) {
+        let keep = self.commit < commit && registry.needs_since(self.commit);
+        if keep {
+            self.older.push((self.commit, self.newest.clone()));
+        }
+        self.commit = self.commit.max(commit);
+        (&mut self.newest, keep)
+    }
+}

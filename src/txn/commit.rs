@@ -1,0 +1,180 @@
+//! The commit: one latch, one order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_utils::CachePadded;
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+
+use super::engine::Engine;
+use super::record::{rows_record, table_record};
+use super::write_set::WriteSet;
+use crate::error::Result;
+use crate::options::Durability;
+use crate::storage::journal::{Payload, Position, Reservation};
+use crate::table::apply::{Applier, Place, resident_place};
+use crate::table::page::Garbage;
+use crate::table::registry::Registration;
+use crate::table::segment::Segment;
+use crate::table::table_core::{Definition, TableCore};
+
+/// Who holds the latch is alone with the last commit number, the journal's end and the newest versions of all pages.
+#[derive(Debug)]
+pub(crate) struct Commits {
+    last: CachePadded<Mutex<u64>>,
+    /// Journal bytes appended since the last checkpoint began.
+    journal_bytes: CachePadded<AtomicU64>,
+}
+
+impl Commits {
+    pub(crate) fn new(last: u64) -> Self {
+        Commits { last: CachePadded::new(Mutex::new(last)), journal_bytes: CachePadded::new(AtomicU64::new(0)) }
+    }
+
+    /// The commit latch; what it guards is the number of the last commit.
+    pub(crate) fn latch(&self) -> MutexGuard<'_, u64> {
+        self.last.lock()
+    }
+
+    pub(crate) fn journal_bytes(&self) -> u64 {
+        self.journal_bytes.load(Ordering::Relaxed)
+    }
+
+    /// A checkpoint begins: what is appended from now on is for the next.
+    pub(crate) fn reset_journal_bytes(&self) {
+        self.journal_bytes.store(0, Ordering::Relaxed);
+    }
+}
+
+/// What is left to do when a commit was applied: everything that must not happen under a latch or a lock.
+#[must_use]
+pub(crate) struct Committed {
+    position: Option<Position>,
+    garbage: Garbage,
+    /// Segments that have grown over their size.
+    pub(crate) grown: SmallVec<[(Arc<TableCore>, Arc<Segment>); 1]>,
+}
+
+/// Room in the journal, and the record that will fill it.
+struct Prepared {
+    room: Option<(Reservation, Payload)>,
+    bytes: u64,
+}
+
+impl Engine {
+    /// The number of the last commit, registered as being read.
+    pub(crate) fn capture(&self) -> Registration {
+        let last = self.commits.latch();
+        self.pager.registry.register(*last)
+    }
+
+    fn prepare(&self, record: impl FnOnce() -> Vec<u8>) -> Result<Prepared> {
+        let Some(journal) = &self.journal else { return Ok(Prepared { room: None, bytes: 0 }) };
+        let payload = Payload::new(record());
+        let bytes = payload.len() as u64;
+        Ok(Prepared { room: Some((journal.reserve(payload.len())?, payload)), bytes })
+    }
+
+    /// Appends the record of the next commit. The caller holds the latch.
+    fn append(&self, commit: u64, prepared: Prepared) -> Option<Position> {
+        let (room, payload) = prepared.room?;
+        self.commits.journal_bytes.fetch_add(prepared.bytes + 64, Ordering::Relaxed);
+        self.journal.as_ref().map(|journal| journal.append(room, commit, &payload))
+    }
+
+    /// Commits a write set: afterwards it is visible, and will survive if its record does.
+    ///
+    /// # Errors
+    /// `DiskFull` or `Corrupted` while the commit is prepared; nothing has happened then.
+    pub(crate) fn apply(&self, mut writes: WriteSet) -> Result<Committed> {
+        writes.own_rows();
+        let prepared = self.prepare(|| rows_record(&writes))?;
+        let mut places: SmallVec<[Place; 8]> = SmallVec::new();
+        // Pages that have to be read first are read without the latch; what was read must then not be thrown out again
+        // before the commit is applied.
+        let mut held = None;
+        let mut last = loop {
+            let last = self.commits.latch();
+            let Some(missing) = find_places(&writes, &mut places) else { break last };
+            drop(last);
+            held.get_or_insert_with(|| self.pager.cache.hold());
+            self.load_missing(&writes, missing)?;
+        };
+        let number = *last + 1;
+        let position = self.append(number, prepared);
+        let mut applier = Applier::new(&self.pager, number);
+        let mut grown: SmallVec<[(Arc<TableCore>, Arc<Segment>); 1]> = SmallVec::new();
+        let mut places = places.into_iter();
+        let limit = self.options.segment_rows;
+        writes.drain(|table, key, image| {
+            let place = places.next().expect("a place was found for each write");
+            applier.apply(table, &place, key, image);
+            let segment = place.segment;
+            if segment.wants_split(limit) && !grown.iter().any(|(_, other)| Arc::ptr_eq(other, &segment)) {
+                grown.push((Arc::clone(table), segment));
+            }
+        });
+        *last = number;
+        drop(last);
+        drop(held);
+        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(Committed { position, garbage: applier.garbage, grown })
+    }
+
+    /// Reads the pages of all writes from the `missing`th on, for a commit that found one not in memory.
+    #[cold]
+    fn load_missing(&self, writes: &WriteSet, missing: usize) -> Result<()> {
+        let all = writes.tables().flat_map(|table| table.rows.keys().map(move |key| (&table.core, key)));
+        for (table, key) in all.skip(missing) {
+            self.pager.make_resident(table, key)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a commit after its locks were given back: waits for the disk if asked to, and drops what the commit took
+    /// out of the pages.
+    ///
+    /// # Errors
+    /// `CommitUnknown` when the journal could not be written or synced.
+    pub(crate) fn finish(&self, committed: Committed, durability: Durability) -> Result<()> {
+        let Committed { position, garbage, grown: _ } = committed;
+        drop(garbage);
+        self.checkpoint_if_due();
+        self.pager.cache.evict();
+        match (&self.journal, position, durability) {
+            (Some(journal), Some(position), Durability::Immediate) => journal.wait_synced(position),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a table, or completes the row shape of one, as a commit of its own. The commit of the transaction that
+    /// wanted it stands behind it in the journal, so nobody waits for it here.
+    pub(crate) fn commit_definition(
+        &self,
+        definition: Definition,
+        apply: impl FnOnce(u64, Definition) -> Arc<TableCore>,
+    ) -> Result<Arc<TableCore>> {
+        let prepared = self.prepare(|| table_record(&definition))?;
+        let mut last = self.commits.latch();
+        let number = *last + 1;
+        self.append(number, prepared);
+        let table = apply(number, definition);
+        *last = number;
+        Ok(table)
+    }
+}
+
+/// Finds the places of all writes. Some: the first write whose page is not in memory.
+fn find_places(writes: &WriteSet, places: &mut SmallVec<[Place; 8]>) -> Option<usize> {
+    places.clear();
+    for table in writes.tables() {
+        for key in table.rows.keys() {
+            match resident_place(&table.core, key) {
+                Some(place) => places.push(place),
+                None => return Some(places.len()),
+            }
+        }
+    }
+    None
+}

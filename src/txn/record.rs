@@ -1,0 +1,98 @@
+//! What a commit writes into the journal.
+//!
+//! | first byte | then |
+//! | --- | --- |
+//! | 1, rows | count of tables; for each: id, count of rows; for each row in key order: key, and 0 or 1 + length and the row's bytes |
+//! | 2, table | the definition of a table that this commit makes, or whose row shape it completes |
+//!
+//! Numbers are varints. A row of length "0" is a removal. Records hold bytes only: recovery needs no type of the program.
+
+use crate::codec::wire::{Reader, WireFault, put_bytes, put_varint};
+use crate::error::{Error, Result};
+use crate::table::entry::{decode_definition, encode_definition};
+use crate::table::table_core::Definition;
+
+use super::write_set::WriteSet;
+
+const ROWS: u8 = 1;
+const TABLE: u8 = 2;
+
+/// A write set as a record.
+pub(crate) fn rows_record(writes: &WriteSet) -> Vec<u8> {
+    let mut out = Vec::with_capacity(writes.bytes() + 64);
+    out.push(ROWS);
+    let tables = writes.tables().filter(|table| !table.rows.is_empty());
+    put_varint(&mut out, tables.clone().count() as u64);
+    for table in tables {
+        put_varint(&mut out, u64::from(table.core.id()));
+        put_varint(&mut out, table.rows.len() as u64);
+        for (key, write) in &table.rows {
+            put_bytes(&mut out, key);
+            match &write.image {
+                None => out.push(0),
+                Some(image) => {
+                    let bytes = writes.image_bytes(image);
+                    put_varint(&mut out, bytes.len() as u64 + 1);
+                    out.extend_from_slice(bytes);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// A table's definition as a record.
+pub(crate) fn table_record(definition: &Definition) -> Vec<u8> {
+    let mut out = vec![TABLE];
+    out.extend_from_slice(&encode_definition(definition));
+    out
+}
+
+/// One row of a record; no bytes: removed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordRow<'a> {
+    pub(crate) table: u32,
+    pub(crate) key: &'a [u8],
+    pub(crate) row: Option<&'a [u8]>,
+}
+
+/// A record as read back.
+#[derive(Debug)]
+pub(crate) enum Record<'a> {
+    Rows(Vec<RecordRow<'a>>),
+    Table(Definition),
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// `Corrupted` when the bytes are no record. Their checksum was right, so a newer version may have written them.
+pub(crate) fn read_record(commit: u64, bytes: &[u8]) -> Result<Record<'_>> {
+    let damaged = |fault: WireFault| {
+        Error::corrupted(format!("the journal record of commit {commit} cannot be read")).with_source(fault)
+    };
+    match bytes.split_first() {
+        Some((&ROWS, rest)) => read_rows(rest).map(Record::Rows).map_err(damaged),
+        Some((&TABLE, rest)) => decode_definition(rest).map(Record::Table),
+        _ => Err(damaged(WireFault::new(0, "an unknown kind of record"))),
+    }
+}
+
+fn read_rows(bytes: &[u8]) -> Result<Vec<RecordRow<'_>>, WireFault> {
+    let mut reader = Reader::new(bytes);
+    let mut rows = Vec::new();
+    for _ in 0..reader.count(2)? {
+        let table = reader.varint_u32()?;
+        for _ in 0..reader.count(2)? {
+            let key = reader.bytes()?;
+            let length = reader.varint()?;
+            let row = match length.checked_sub(1) {
+                None => None,
+                Some(length) => Some(reader.take(usize::try_from(length).unwrap_or(usize::MAX))?),
+            };
+            rows.push(RecordRow { table, key, row });
+        }
+    }
+    reader.finish()?;
+    Ok(rows)
+}

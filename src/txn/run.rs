@@ -1,0 +1,61 @@
+//! Runs a closure as a transaction, as often as it takes.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::transaction::Transaction;
+use crate::context::{self, Activity};
+use crate::error::{Error, Result};
+
+/// Runs `body` until it ends without having asked for a restart, then commits or aborts.
+///
+/// A restart is noted in the transaction, not in the error, so a body that drops or changes the error restarts all the
+/// same. The bound on restarts is the lock set's: its plan ends at a lock on the whole database.
+pub(crate) fn run<T, E: From<Error>>(
+    engine: &Arc<Engine>,
+    call: &'static str,
+    site: &'static Location<'static>,
+    body: impl Fn(&Transaction) -> Result<T, E>,
+) -> Result<T, E> {
+    context::check_free(call, site)?;
+    engine.check_alive()?;
+    engine.admit()?;
+    let tx = Transaction::new(Arc::clone(engine), site);
+    loop {
+        let outcome = {
+            let _scope = context::enter(Activity::Transaction, site);
+            body(&tx)
+        };
+        if tx.wants_restart() {
+            // Whatever the closure made of it is dropped before the next run takes its locks.
+            drop(outcome);
+            tx.restart()?;
+            continue;
+        }
+        return match outcome {
+            Ok(value) => {
+                tx.commit()?;
+                Ok(value)
+            }
+            Err(error) => Err(error),
+        };
+    }
+}
+
+/// Runs one statement as a transaction of its own. It takes its locks in order, so it never starts over; the body may
+/// therefore be used up by its run.
+pub(crate) fn once<T>(
+    engine: &Arc<Engine>,
+    call: &'static str,
+    site: &'static Location<'static>,
+    body: impl FnOnce(&Transaction) -> Result<T>,
+) -> Result<T> {
+    context::check_free(call, site)?;
+    engine.check_alive()?;
+    engine.admit()?;
+    let tx = Transaction::new(Arc::clone(engine), site);
+    let value = body(&tx)?;
+    tx.commit()?;
+    Ok(value)
+}

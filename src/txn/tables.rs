@@ -1,0 +1,124 @@
+//! Tables of the program meet tables of the store.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use crate::codec::{Key, Shape, check_row, encode_row};
+use crate::error::{Error, ErrorKind, Result};
+use crate::table::catalog::{check_definition, program_definition};
+use crate::table::table_core::TableCore;
+use crate::table::{Row, Table};
+
+impl Engine {
+    /// The table, if it was ever written to.
+    ///
+    /// # Errors
+    /// `SchemaMismatch` when keys or rows are stored in another shape than the program's.
+    #[inline]
+    pub(crate) fn table_if_any<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<Arc<TableCore>>> {
+        let Some(core) = self.catalog.find(table.name()) else {
+            refuse_indexes(table)?;
+            return Ok(None);
+        };
+        if !core.is_checked(table.type_id()) {
+            check_types(table, &core)?;
+        }
+        Ok(Some(core))
+    }
+
+    /// The table; makes it when it is not there.
+    #[inline]
+    pub(crate) fn table<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Arc<TableCore>> {
+        match self.table_if_any(table)? {
+            Some(core) => Ok(core),
+            None => self.create_table(table, None),
+        }
+    }
+
+    /// The table for putting a row: makes it when it is not there, and sees to it that the row can be read again.
+    ///
+    /// # Errors
+    /// `UnsupportedRow` when the row is of a type that cannot be stored; nothing was written then.
+    #[inline]
+    pub(crate) fn table_for_row<K: Key, V: Row>(&self, table: Table<K, V>, row: &V) -> Result<Arc<TableCore>> {
+        match self.table_if_any(table)? {
+            Some(core) if core.needs_no_look() => Ok(core),
+            Some(core) => self.complete_shape(table, core, row),
+            None => self.create_table(table, Some(row)),
+        }
+    }
+
+    #[cold]
+    fn create_table<K: Key, V: Row>(&self, table: Table<K, V>, row: Option<&V>) -> Result<Arc<TableCore>> {
+        let _creating = self.catalog.creating.lock();
+        if let Some(core) = self.table_if_any(table)? {
+            return Ok(core);
+        }
+        let mut definition = program_definition(table, self.catalog.fresh_id())?;
+        if let Some(row) = row {
+            learn(table, row, &mut definition.row_shape)?;
+        }
+        let complete = row.is_some() && definition.row_shape.is_complete();
+        let segment = self.pager.fresh_id();
+        let core = self.commit_definition(definition, |number, definition| {
+            let core = TableCore::empty(definition, number, segment);
+            core.settle(&self.pager.cache);
+            self.catalog.add(Arc::clone(&core));
+            core
+        })?;
+        core.set_checked(table.type_id());
+        core.looked_at(complete);
+        Ok(core)
+    }
+
+    /// A shape that was traced without a row may have parts that only a row shows. The rows put first complete it.
+    #[cold]
+    fn complete_shape<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        core: Arc<TableCore>,
+        row: &V,
+    ) -> Result<Arc<TableCore>> {
+        let checking = core.checking.lock();
+        let before = core.definition();
+        let mut after = before.clone();
+        learn(table, row, &mut after.row_shape)?;
+        if let Some(difference) = Shape::difference(&before.row_shape, &after.row_shape) {
+            return Err(Error::new(
+                ErrorKind::SchemaMismatch,
+                format!("the rows of table {:?} have another shape: {difference}", table.name()),
+            ));
+        }
+        if after != before {
+            self.commit_definition(after.clone(), |_, definition| {
+                core.set_row_shape(definition.row_shape);
+                self.catalog.mark_dirty(core.id());
+                Arc::clone(&core)
+            })?;
+        }
+        core.looked_at(after.row_shape.is_complete());
+        drop(checking);
+        Ok(core)
+    }
+}
+
+/// Sees to it that the row comes back from its stored form, and completes the shape by it.
+fn learn<K: Key, V: Row>(table: Table<K, V>, row: &V, shape: &mut Shape) -> Result<()> {
+    let mut bytes = Vec::new();
+    encode_row(row, &mut bytes)
+        .and_then(|_| check_row::<V>(&bytes))
+        .and_then(|()| shape.refine_with(row))
+        .map_err(|fault| fault.into_error(table.name()))
+}
+
+fn refuse_indexes<K: Key, V: Row>(table: Table<K, V>) -> Result<()> {
+    if table.declared_indexes().is_empty() { Ok(()) } else { program_definition(table, 0).map(drop) }
+}
+
+#[cold]
+fn check_types<K: Key, V: Row>(table: Table<K, V>, core: &TableCore) -> Result<()> {
+    let program = program_definition(table, core.id())?;
+    check_definition(&core.definition(), &program)?;
+    core.set_checked(table.type_id());
+    Ok(())
+}

@@ -1,0 +1,443 @@
+//! What a closure can do inside a transaction.
+
+use std::cell::{RefCell, RefMut};
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::engine::Engine;
+use super::write_set::{OwnRows, WriteSet};
+use crate::codec::{Key, KeyBuf, encode_key, encode_row};
+use crate::context::{self, Activity};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock::{LockSet, Mode};
+use crate::options::{Durability, MAX_KEY_BYTES, MAX_PAGE_ROW_BYTES};
+use crate::table::rows::AnyRow;
+use crate::table::table_core::TableCore;
+use crate::table::typed::{self, hex};
+use crate::table::{Row, Shared, Table};
+
+/// A transaction: what it reads stays as it was read until its end, its writes are seen by itself only, and they are
+/// committed all together or not at all.
+///
+/// Every read locks what it read and every write what it will write, until the end. Locks are taken in one order; where
+/// a closure asks for them in another order and a lock is not free, it is run again, with the locks that it will need
+/// taken first. So a closure may run several times, and must have no effect but through the transaction.
+///
+/// ```
+/// use gangline::{Db, Table};
+///
+/// const ACCOUNTS: Table<u32, i64> = Table::new("accounts");
+/// # fn main() -> gangline::Result<()> {
+/// let db = Db::in_memory()?;
+/// db.put(ACCOUNTS, 1, 100)?;
+/// db.put(ACCOUNTS, 2, 0)?;
+/// db.transact(|tx| {
+///     tx.modify(ACCOUNTS, 1, |balance| *balance -= 30)?;
+///     tx.modify(ACCOUNTS, 2, |balance| *balance += 30)?;
+///     Ok(())
+/// })?;
+/// assert_eq!(db.get(ACCOUNTS, 2)?.as_deref(), Some(&30));
+/// # Ok(()) }
+/// ```
+pub struct Transaction {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) site: &'static Location<'static>,
+    state: RefCell<State>,
+}
+
+struct State {
+    locks: LockSet,
+    writes: WriteSet,
+    /// A lock was refused: every call fails until the next run.
+    restart: bool,
+    durability: Durability,
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").field("begun_at", &self.site.to_string()).finish_non_exhaustive()
+    }
+}
+
+impl Transaction {
+    pub(crate) fn new(engine: Arc<Engine>, site: &'static Location<'static>) -> Self {
+        let locks = LockSet::begin(&engine.locks, site, None);
+        let durability = engine.options.durability;
+        let state = State { locks, writes: WriteSet::default(), restart: false, durability };
+        Transaction { engine, site, state: RefCell::new(state) }
+    }
+
+    /// The state, unless the transaction has to start over or the call stands inside one of its own closures.
+    fn state(&self) -> Result<RefMut<'_, State>> {
+        let Ok(state) = self.state.try_borrow_mut() else {
+            return Err(Error::new(
+                ErrorKind::Nested,
+                format!("a call on the transaction of {} from inside one of its own closures", self.site),
+            ));
+        };
+        if state.restart {
+            return Err(Error::new(
+                ErrorKind::Restart,
+                format!("the transaction of {} starts over: return from its closure", self.site),
+            ));
+        }
+        Ok(state)
+    }
+
+    fn noting_restart<T>(state: &mut State, outcome: Result<T>) -> Result<T> {
+        if let Err(error) = &outcome
+            && error.kind() == ErrorKind::Restart
+        {
+            state.restart = true;
+        }
+        outcome
+    }
+
+    fn lock_row(state: &mut State, table: &Arc<TableCore>, key: &[u8], mode: Mode) -> Result<()> {
+        let outcome = state.locks.lock_row(table, key, mode);
+        Self::noting_restart(state, outcome)
+    }
+
+    pub(crate) fn wants_restart(&self) -> bool {
+        self.state.borrow().restart
+    }
+
+    /// Gives everything back and takes the locks of the next run.
+    pub(crate) fn restart(&self) -> Result<()> {
+        let state = &mut *self.state.borrow_mut();
+        state.writes = WriteSet::default();
+        state.restart = false;
+        self.engine.counts.restarts.fetch_add(1, Ordering::Relaxed);
+        state.locks.restart()
+    }
+
+    /// Commits what was written and gives the locks back.
+    pub(crate) fn commit(self) -> Result<()> {
+        let State { mut locks, writes, durability, .. } = self.state.into_inner();
+        if writes.is_empty() {
+            locks.release_all();
+            return Ok(());
+        }
+        self.engine.check_alive()?;
+        let committed = self.engine.apply(writes)?;
+        locks.release_all();
+        drop(locks);
+        for (table, segment) in &committed.grown {
+            self.engine.split_segment(table, segment);
+        }
+        self.engine.finish(committed, durability)
+    }
+
+    /// When this transaction's commit is on disk; the database's option decides where nothing is said.
+    pub fn durability(&self, durability: Durability) -> Result<()> {
+        self.state()?.durability = durability;
+        Ok(())
+    }
+
+    /// Reads a row. Its key stays locked in shared mode, whether the row is there or not.
+    ///
+    /// # Errors
+    /// [`LockTimeout`](ErrorKind::LockTimeout) with the holders, [`SchemaMismatch`](ErrorKind::SchemaMismatch),
+    /// [`Corrupted`](ErrorKind::Corrupted), and [`Restart`](ErrorKind::Restart), which the closure passes on.
+    pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
+        self.get_locked(table, key, Mode::S)
+    }
+
+    /// Reads a row that will probably be written. One transaction at a time can hold this lock, while others may still
+    /// read the row, so the write that follows does not have to start over.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_for_update<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
+        self.get_locked(table, key, Mode::U)
+    }
+
+    fn get_locked<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        mode: Mode,
+    ) -> Result<Option<Shared<V>>> {
+        let core = self.engine.table(table)?;
+        let key = checked_key::<K, V>(table, key)?;
+        let state = &mut *self.state()?;
+        Self::lock_row(state, &core, &key, mode)?;
+        self.current(state, &core, &key)
+    }
+
+    /// The row as this transaction sees it.
+    fn current<V: Row>(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<Option<Shared<V>>> {
+        match state.writes.find::<V>(core.id(), key) {
+            Some(own) => Ok(own.map(Shared::from_arc)),
+            None => typed::get(&self.engine.pager, core, None, key),
+        }
+    }
+
+    fn is_there(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<bool> {
+        match state.writes.presence(core.id(), key) {
+            Some(own) => Ok(own),
+            None => typed::contains(&self.engine.pager, core, None, key),
+        }
+    }
+
+    /// Whether a row is there. Its key stays locked in shared mode.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn contains<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<bool> {
+        let core = self.engine.table(table)?;
+        let key = checked_key::<K, V>(table, key)?;
+        let state = &mut *self.state()?;
+        Self::lock_row(state, &core, &key, Mode::S)?;
+        self.is_there(state, &core, &key)
+    }
+
+    /// Reads several rows. Locks them in key order, so that it does not start over for its own sake, and gives them in
+    /// the order of `keys`.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_many<'k, K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        keys: impl IntoIterator<Item = K::Ref<'k>>,
+    ) -> Result<Vec<Option<Shared<V>>>> {
+        let core = self.engine.table(table)?;
+        let keys = keys.into_iter().map(|key| checked_key::<K, V>(table, key)).collect::<Result<Vec<_>>>()?;
+        let state = &mut *self.state()?;
+        let mut order: Vec<usize> = (0..keys.len()).collect();
+        order.sort_by(|a, b| keys[*a].cmp(&keys[*b]));
+        for at in order {
+            Self::lock_row(state, &core, &keys[at], Mode::S)?;
+        }
+        keys.iter().map(|key| self.current(state, &core, key)).collect()
+    }
+
+    /// Writes a row, whether one is there or not.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`RowTooLarge`](ErrorKind::RowTooLarge), [`KeyTooLarge`](ErrorKind::KeyTooLarge),
+    /// [`UnsupportedRow`](ErrorKind::UnsupportedRow) for a type that bincode cannot give back, and
+    /// [`TransactionTooLarge`](ErrorKind::TransactionTooLarge).
+    pub fn put<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        row: impl Into<Shared<V>>,
+    ) -> Result<()> {
+        let row = row.into();
+        let core = self.engine.table_for_row(table, &*row)?;
+        let key = checked_key::<K, V>(table, key)?;
+        let state = &mut *self.state()?;
+        Self::lock_row(state, &core, &key, Mode::X)?;
+        self.write(state, &core, key, row)
+    }
+
+    /// Writes a row that must not be there yet.
+    ///
+    /// # Errors
+    /// [`Exists`](ErrorKind::Exists) with table and key when it is; else as [`put`](Self::put).
+    pub fn insert<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        row: impl Into<Shared<V>>,
+    ) -> Result<()> {
+        let row = row.into();
+        let core = self.engine.table_for_row(table, &*row)?;
+        let key = checked_key::<K, V>(table, key)?;
+        let state = &mut *self.state()?;
+        Self::lock_row(state, &core, &key, Mode::X)?;
+        if self.is_there(state, &core, &key)? {
+            return Err(Error::new(
+                ErrorKind::Exists,
+                format!("table {:?} has a row under key {} already", table.name(), hex(&key)),
+            ));
+        }
+        self.write(state, &core, key, row)
+    }
+
+    /// Changes a row in place. Gives what the change gave, or `None` when there is no such row. The change runs once
+    /// in each run of the transaction's closure, and must not call the transaction or the database.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn modify<K: Key, V: Row, T>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        change: impl FnOnce(&mut V) -> T,
+    ) -> Result<Option<T>> {
+        let core = self.engine.table(table)?;
+        let key = checked_key::<K, V>(table, key)?;
+        let state = &mut *self.state()?;
+        Self::lock_row(state, &core, &key, Mode::X)?;
+        let Some(row) = self.current::<V>(state, &core, &key)? else { return Ok(None) };
+        let mut row = V::clone(&row);
+        let value = {
+            let _scope = context::enter(Activity::Closure, self.site);
+            change(&mut row)
+        };
+        let core = self.engine.table_for_row(table, &row)?;
+        self.write(state, &core, key, Shared::from(row))?;
+        Ok(Some(value))
+    }
+
+    /// Removes a row and gives it, if it was there.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn remove<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
+        let core = self.engine.table(table)?;
+        let key = checked_key::<K, V>(table, key)?;
+        let state = &mut *self.state()?;
+        Self::lock_row(state, &core, &key, Mode::X)?;
+        let before = self.current(state, &core, &key)?;
+        if before.is_some() {
+            self.check_size(state.writes.bytes() + key.len(), state.writes.rows())?;
+            state.writes.remove(&core, key);
+        }
+        Ok(before)
+    }
+
+    /// The number of rows, in constant time but for the rows that this transaction wrote. Locks the table in shared
+    /// mode: the number stays right until the end.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+        let core = self.engine.table(table)?;
+        let state = &mut *self.state()?;
+        let locked = state.locks.lock_table(&core, Mode::S);
+        Self::noting_restart(state, locked)?;
+        let mut rows = core.rows();
+        let own = state.writes.tables().find(|writes| writes.core.id() == core.id());
+        for (key, write) in own.iter().flat_map(|writes| &writes.rows) {
+            match (typed::contains(&self.engine.pager, &core, None, key)?, write.image.is_some()) {
+                (false, true) => rows += 1,
+                (true, false) => rows -= 1,
+                _ => {}
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Locks a name of the program's own, exclusively, until the end of the transaction.
+    ///
+    /// # Errors
+    /// [`OutOfOrder`](ErrorKind::OutOfOrder) when the thread holds a guard on this or a greater name; else as
+    /// [`get`](Self::get).
+    pub fn lock(&self, name: &str) -> Result<()> {
+        self.lock_name(name, Mode::X)
+    }
+
+    /// Locks a name of the program's own in shared mode until the end of the transaction.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock).
+    pub fn lock_shared(&self, name: &str) -> Result<()> {
+        self.lock_name(name, Mode::S)
+    }
+
+    fn lock_name(&self, name: &str, mode: Mode) -> Result<()> {
+        let state = &mut *self.state()?;
+        let outcome = state.locks.lock_name(name, mode);
+        Self::noting_restart(state, outcome)
+    }
+
+    /// Locks a range of keys (encoded) for a scan, and gives the own writes in it.
+    pub(crate) fn lock_for_scan<V: Row>(
+        &self,
+        core: &Arc<TableCore>,
+        low: &[u8],
+        high: Option<&[u8]>,
+        mode: Mode,
+    ) -> Result<OwnRows<V>> {
+        let state = &mut *self.state()?;
+        let outcome = if low.is_empty() && high.is_none() {
+            state.locks.lock_table(core, mode)
+        } else {
+            state.locks.lock_range(core, low, high, mode)
+        };
+        Self::noting_restart(state, outcome)?;
+        Ok(state.writes.range(core.id(), low, high))
+    }
+
+    /// Writes the changed rows of an update, in key order.
+    pub(crate) fn write_hits<K: Key, V: Row>(&self, table: Table<K, V>, hits: Vec<(KeyBuf, V)>) -> Result<u64> {
+        let state = &mut *self.state()?;
+        let count = hits.len() as u64;
+        for (key, row) in hits {
+            let core = self.engine.table_for_row(table, &row)?;
+            Self::lock_row(state, &core, &key, Mode::X)?;
+            self.write(state, &core, key, Shared::from(row))?;
+        }
+        Ok(count)
+    }
+
+    fn write<V: Row>(&self, state: &mut State, core: &Arc<TableCore>, key: KeyBuf, row: Shared<V>) -> Result<()> {
+        let row = row.into_arc();
+        let arena = state.writes.arena();
+        let start = arena.len();
+        let encoded = encode_row(&*row, arena);
+        let bytes = arena.len() - start;
+        let size = encoded.map_err(|fault| {
+            arena.truncate(start);
+            Error::new(
+                ErrorKind::UnsupportedRow,
+                format!("the row of table {:?} under key {} cannot be stored: {fault}", core.name(), hex(&key)),
+            )
+            .with_source(fault)
+        })?;
+        if let Err(error) = self.check_size(state.writes.bytes() + key.len() + bytes, state.writes.rows()) {
+            state.writes.arena().truncate(start);
+            return Err(error);
+        }
+        let arena = state.writes.arena();
+        if bytes > MAX_PAGE_ROW_BYTES.min(self.engine.options.max_row_bytes) {
+            arena.truncate(start);
+            return Err(Error::new(
+                ErrorKind::RowTooLarge,
+                format!(
+                    "the row of table {:?} under key {} has {bytes} bytes; this version stores up to {}",
+                    core.name(),
+                    hex(&key),
+                    MAX_PAGE_ROW_BYTES.min(self.engine.options.max_row_bytes)
+                ),
+            ));
+        }
+        let row: Arc<dyn AnyRow> = row;
+        state.writes.put(core, key, start, row, size.heap_bytes);
+        Ok(())
+    }
+
+    /// Refuses a write that would make the transaction too large. The transaction can go on without it.
+    fn check_size(&self, bytes: usize, rows: usize) -> Result<()> {
+        let limit = self.engine.options.max_transaction_bytes;
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::TransactionTooLarge,
+            format!(
+                "the transaction of {} has written {rows} rows, and one more would be over {limit} bytes; commit in parts, \
+                 or raise max_transaction_bytes",
+                self.site
+            ),
+        ))
+    }
+}
+
+/// The bytes of a key, if it is not too long.
+pub(crate) fn checked_key<K: Key, V: Row>(table: Table<K, V>, key: K::Ref<'_>) -> Result<KeyBuf> {
+    let key = encode_key::<K>(key);
+    if key.len() > MAX_KEY_BYTES {
+        return Err(Error::new(
+            ErrorKind::KeyTooLarge,
+            format!("a key of table {:?} has {} bytes encoded; the most is {MAX_KEY_BYTES}", table.name(), key.len()),
+        ));
+    }
+    Ok(key)
+}

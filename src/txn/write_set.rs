@@ -1,0 +1,156 @@
+//! The rows that a transaction has written and not committed yet.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, Range};
+use std::sync::Arc;
+
+use crate::codec::KeyBuf;
+use crate::table::apply::Image;
+use crate::table::rows::{AnyRow, downcast_row};
+use crate::table::table_core::TableCore;
+
+/// What is charged for a write beside its bytes: record and tree overhead.
+const WRITE_OVERHEAD: usize = 16;
+
+/// The image of a row: encoded in the set's arena, and decoded.
+pub(crate) struct RowImage {
+    range: Range<usize>,
+    row: Arc<dyn AnyRow>,
+    heap: usize,
+}
+
+/// One write: an image, or none for a removal.
+pub(crate) struct Write {
+    pub(crate) image: Option<RowImage>,
+}
+
+/// The writes to one table, by key.
+pub(crate) struct TableWrites {
+    pub(crate) core: Arc<TableCore>,
+    pub(crate) rows: BTreeMap<KeyBuf, Write>,
+}
+
+/// See the module's text.
+#[derive(Default)]
+pub(crate) struct WriteSet {
+    tables: Vec<TableWrites>,
+    /// The encoded rows, one after another. Rows that were overwritten stay until the end.
+    arena: Vec<u8>,
+    bytes: usize,
+}
+
+/// Own writes in a range: key and row, or none where the row was removed.
+pub(crate) type OwnRows<V> = Vec<(KeyBuf, Option<Arc<V>>)>;
+
+impl std::fmt::Debug for WriteSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriteSet").field("tables", &self.tables.len()).field("bytes", &self.bytes).finish()
+    }
+}
+
+impl WriteSet {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tables.iter().all(|table| table.rows.is_empty())
+    }
+
+    /// Encoded bytes of all writes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.tables.iter().map(|table| table.rows.len()).sum()
+    }
+
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &TableWrites> + Clone {
+        self.tables.iter()
+    }
+
+    pub(crate) fn image_bytes(&self, image: &RowImage) -> &[u8] {
+        &self.arena[image.range.clone()]
+    }
+
+    fn table(&self, id: u32) -> Option<&TableWrites> {
+        self.tables.iter().find(|table| table.core.id() == id)
+    }
+
+    fn table_mut(&mut self, core: &Arc<TableCore>) -> &mut TableWrites {
+        let at = self.tables.iter().position(|table| table.core.id() == core.id()).unwrap_or_else(|| {
+            self.tables.push(TableWrites { core: Arc::clone(core), rows: BTreeMap::new() });
+            self.tables.len() - 1
+        });
+        &mut self.tables[at]
+    }
+
+    /// Where the next row is to be encoded. Behind what is there.
+    pub(crate) fn arena(&mut self) -> &mut Vec<u8> {
+        &mut self.arena
+    }
+
+    /// Adds the row that was encoded from `start` of the arena on.
+    pub(crate) fn put(&mut self, core: &Arc<TableCore>, key: KeyBuf, start: usize, row: Arc<dyn AnyRow>, heap: usize) {
+        let range = start..self.arena.len();
+        self.bytes += key.len() + range.len() + WRITE_OVERHEAD;
+        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row, heap }) });
+    }
+
+    pub(crate) fn remove(&mut self, core: &Arc<TableCore>, key: KeyBuf) {
+        self.bytes += key.len() + WRITE_OVERHEAD;
+        self.table_mut(core).rows.insert(key, Write { image: None });
+    }
+
+    /// What the transaction itself wrote under a key: nothing, a removal, or a row.
+    pub(crate) fn find<V: Send + Sync + 'static>(&self, table: u32, key: &[u8]) -> Option<Option<Arc<V>>> {
+        let write = self.table(table)?.rows.get(key)?;
+        Some(write.image.as_ref().and_then(|image| downcast_row(Arc::clone(&image.row))))
+    }
+
+    /// Whether the transaction wrote (true) or removed (false) the key.
+    pub(crate) fn presence(&self, table: u32, key: &[u8]) -> Option<bool> {
+        Some(self.table(table)?.rows.get(key)?.image.is_some())
+    }
+
+    /// The own writes of a range, in order.
+    pub(crate) fn range<V: Send + Sync + 'static>(&self, table: u32, low: &[u8], high: Option<&[u8]>) -> OwnRows<V> {
+        let Some(table) = self.table(table) else { return Vec::new() };
+        if high.is_some_and(|high| high <= low) {
+            return Vec::new();
+        }
+        let bounds = (Bound::Included(low), high.map_or(Bound::Unbounded, Bound::Excluded));
+        table
+            .rows
+            .range::<[u8], _>(bounds)
+            .map(|(key, write)| {
+                let row = write.image.as_ref().and_then(|image| downcast_row(Arc::clone(&image.row)));
+                (key.clone(), row)
+            })
+            .collect()
+    }
+
+    /// Makes every decoded row the only holder of its allocation, so that a commit can move it into its page. Runs code
+    /// of the row types, so it is done before any latch.
+    pub(crate) fn own_rows(&mut self) {
+        for write in self.tables.iter_mut().flat_map(|table| table.rows.values_mut()) {
+            if let Some(image) = &mut write.image
+                && Arc::get_mut(&mut image.row).is_none()
+            {
+                image.row = AnyRow::duplicate(&*image.row);
+            }
+        }
+    }
+
+    /// Takes the writes out, in the order of tables and keys, and hands each on.
+    pub(crate) fn drain(self, mut each: impl FnMut(&Arc<TableCore>, &KeyBuf, Option<Image<'_>>)) {
+        let WriteSet { tables, arena, .. } = self;
+        for TableWrites { core, rows } in tables {
+            for (key, write) in rows {
+                let image = write.image.map(|image| Image {
+                    bytes: &arena[image.range],
+                    decoded: Some(image.row),
+                    heap: image.heap,
+                });
+                each(&core, &key, image);
+            }
+        }
+    }
+}
