@@ -4,6 +4,8 @@
 //! are committed once and never change; a new format gets a new one. `GANGLINE_WRITE_FIXTURES=1 cargo test --test
 //! format` writes those that are not there.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
