@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use check::check_row;
-pub(crate) use fault::{RowFault, RowFaultKind};
+pub(crate) use fault::RowFault;
 
 use decoder::RowDecoder;
 use encoder::{Discard, RowEncoder};

@@ -1,7 +1,5 @@
 //! Rows against bincode itself, and rows that must be refused.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::fault::RowFaultKind;
 use super::*;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
