@@ -8,7 +8,7 @@
 //! - `rows`: the rows in no order. A row that shrinks or goes leaves a gap; when gaps make up over half, or would be
 //!   enough for the next row, the buffer is written anew.
 //!
-//! Encoded, a page is a [frame](crate::codec::frame) of kind `Page` with this body (numbers are [varints](crate::codec::wire)):
+//! Encoded, a page is a [`frame`] of kind `Page` with this body (numbers are [varints](crate::codec::wire)):
 //!
 //! | part | what |
 //! | --- | --- |

@@ -203,3 +203,17 @@ fn a_row_that_grows_does_not_make_the_buffer_grow_for_ever() {
     }
     assert!(page.memory_bytes() < 3 * page.encoded_len(), "{} for {}", page.memory_bytes(), page.encoded_len());
 }
+
+#[test]
+fn bytes_are_what_the_documents_say() {
+    let mut page = PageBytes::new();
+    page.insert(0, b"b", b"second");
+    page.insert(0, b"a", b"");
+    let mut out = Vec::new();
+    page.encode(&PageIdentity { table: 1, segment: 2, page: 3, commit: 4 }, &mut out);
+    let header = b"GnLn\x01\x01\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x0d\0\0\0";
+    let body = b"\x02\x01\0\x01\x06absecond";
+    assert_eq!(out[..40], header[..]);
+    assert_eq!(out[44..], body[..]);
+    assert_eq!(out[40..44], crc32fast::hash(&[&header[..], &body[..]].concat()).to_le_bytes());
+}

@@ -539,3 +539,35 @@ fn a_shape_that_nests_too_deep_is_refused() {
             .is_err()
     );
 }
+
+#[test]
+fn bytes_are_what_the_documents_say() {
+    let bytes = |shape: &Shape| {
+        let mut out = Vec::new();
+        shape.encode(&mut out);
+        out
+    };
+    let plain = [
+        (Shape::Unknown, 0),
+        (Shape::Unit, 1),
+        (Shape::Bool, 2),
+        (Shape::I8, 3),
+        (Shape::I128, 7),
+        (Shape::U8, 8),
+        (Shape::U128, 12),
+        (Shape::F32, 13),
+        (Shape::F64, 14),
+        (Shape::Char, 15),
+        (Shape::Text, 16),
+        (Shape::Bytes, 17),
+    ];
+    for (shape, tag) in plain {
+        assert_eq!(bytes(&shape), [1, tag]);
+    }
+    let fields = vec![("b", Shape::Option(boxed(Shape::U8))), ("c", Shape::Recursive(0))];
+    let shape =
+        Shape::Tuple(vec![named("A", fields), Shape::Map(boxed(Shape::Bool), boxed(Shape::List(boxed(Shape::I8))))]);
+    assert_eq!(bytes(&shape), *b"\x01\x15\x02\x16\x01A\x04\x02\x01b\x12\x08\x01c\x18\x00\x14\x02\x13\x03");
+    let variants = vec![("X", Fields::Unit), ("Y", Fields::Newtype(boxed(Shape::F64))), ("Z", Fields::Tuple(vec![]))];
+    assert_eq!(bytes(&enumeration("E", variants)), *b"\x01\x17\x01E\x01\x03\x01X\x01\x01Y\x02\x0e\x01Z\x03\x00");
+}
