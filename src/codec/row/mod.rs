@@ -2,7 +2,7 @@
 //!
 //! That form has no names and no tags: numbers are varints (signed ones zigzag), a text or list has its length in front, an
 //! `Option` one byte, an enum the number of its variant, and a struct is its fields in order. So a row can be read back only
-//! by a type that asks for exactly what was written, which some serde attributes do not. The [encoder](encoder) refuses
+//! by a type that asks for exactly what was written, which some serde attributes do not. The [`encoder`] refuses
 //! what cannot come back, naming type and field, and [`check_row`] refuses types that can never be read.
 //!
 //! Encoder and decoder are our own, because ours do in one pass what would take two (size and refusals) and decode faster
@@ -20,7 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use check::check_row;
-pub(crate) use fault::{RowFault, RowFaultKind};
+pub(crate) use fault::RowFault;
 
 use decoder::RowDecoder;
 use encoder::{Discard, RowEncoder};

@@ -1,7 +1,5 @@
 //! Rows against bincode itself, and rows that must be refused.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::fault::RowFaultKind;
 use super::*;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -273,4 +272,21 @@ fn a_type_that_reads_other_than_it_writes_is_refused_with_its_first_row() {
     assert!(!check(OneSided { id: 1, secret: 2 }));
     assert!(!check(Changing { first: 1, second: 2 }));
     assert!(check(Newtype(1)));
+}
+
+#[test]
+fn bytes_are_what_the_documents_say() {
+    let row = (250u16, 251u16, 70_000u32, -1i64, Some("é"), None::<u8>, vec![true], Event::Moved(1, -2), 1.0f32);
+    let bytes: &[u8] = &[
+        250, // one byte
+        251, 251, 0, // two bytes
+        252, 0x70, 0x11, 1, 0, // four bytes
+        1, // zigzag
+        1, 2, 0xc3, 0xa9, // some, length, text
+        0,    // none
+        1, 1, // length, entry
+        2, 2, 3, // variant, its parts
+        0, 0, 0x80, 0x3f,
+    ];
+    assert_eq!(encoded(&row), bytes);
 }
