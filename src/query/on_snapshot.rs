@@ -14,7 +14,7 @@ impl Snapshot {
     /// Reads a row.
     ///
     /// # Errors
-    /// As [`Db::get`].
+    /// As [`Db::get`](crate::Db::get).
     #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         context::check_free("Snapshot::get", Location::caller())?;
@@ -24,10 +24,10 @@ impl Snapshot {
         typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key)
     }
 
-    /// Reads the whole table in parallel, as [`Db::read`].
+    /// Reads the whole table in parallel, as [`Db::read`](crate::Db::read).
     ///
     /// # Errors
-    /// As [`Db::get`].
+    /// As [`Db::get`](crate::Db::get).
     #[track_caller]
     pub fn read<K: Key, V: Row, T: Send>(
         &self,
@@ -44,10 +44,10 @@ impl Snapshot {
         Query::new(Source::Snapshot(self), table, Location::caller())
     }
 
-    /// The number of rows. Counts them, unlike [`Db::len`]; decodes none.
+    /// The number of rows. Counts them, unlike [`Db::len`](crate::Db::len); decodes none.
     ///
     /// # Errors
-    /// As [`Db::get`].
+    /// As [`Db::get`](crate::Db::get).
     #[track_caller]
     pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
         self.query(table).count()
@@ -56,7 +56,7 @@ impl Snapshot {
     /// The first row in key order.
     ///
     /// # Errors
-    /// As [`Db::get`].
+    /// As [`Db::get`](crate::Db::get).
     #[track_caller]
     pub fn first<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<(K, Shared<V>)>> {
         ends::first(Source::Snapshot(self), table, Location::caller())
@@ -65,7 +65,7 @@ impl Snapshot {
     /// The last row in key order.
     ///
     /// # Errors
-    /// As [`Db::get`].
+    /// As [`Db::get`](crate::Db::get).
     #[track_caller]
     pub fn last<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<(K, Shared<V>)>> {
         ends::last(Source::Snapshot(self), table, Location::caller())
