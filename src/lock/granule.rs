@@ -78,7 +78,7 @@ impl<F: Fn(u32) -> Option<String>> fmt::Display for Described<'_, F> {
             Granule::Name(name) => write!(f, "name {name:?}"),
             Granule::Database => f.write_str("database"),
             Granule::Table(id) => write!(f, "table {}", table(id)),
-            Granule::Within(id, low, Level::Segment) if low.is_empty() => {
+            Granule::Within(id, [], Level::Segment) => {
                 write!(f, "table {} segment from the start", table(id))
             }
             Granule::Within(id, low, Level::Segment) => {

@@ -36,6 +36,8 @@ pub(crate) struct Head {
     queue: Mutex<Queue<Arc<Waiter>>>,
 }
 
+const _: () = assert!(size_of::<Head>() == 64);
+
 impl Default for Head {
     fn default() -> Self {
         Self::new()

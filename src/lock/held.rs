@@ -121,6 +121,16 @@ impl Held {
         }
     }
 
+    /// Notes a segment at its place in the list, which is nearly always the end.
+    #[inline]
+    pub(crate) fn add_segment(&mut self, index: usize, segment: HeldSegment) {
+        if index == self.segments.len() {
+            self.segments.push(segment);
+        } else {
+            self.segments.insert(index, segment);
+        }
+    }
+
     /// Notes what a wait was granted.
     pub(crate) fn record(&mut self, wanted: Wanted) {
         let to = wanted.to;
@@ -139,7 +149,7 @@ impl Held {
                 Ok(index) => self.segments[index].mode = to,
                 Err(index) => {
                     let lock = SegmentLock { low, high, head };
-                    self.segments.insert(index, HeldSegment { table, mode: to, lock });
+                    self.add_segment(index, HeldSegment { table, mode: to, lock });
                 }
             },
             Target::Row(row) => match wanted.from {

@@ -184,11 +184,13 @@ impl LockSet {
     }
 
     /// How often this lock set started over.
+    #[cfg(test)]
     pub(crate) fn restarts(&self) -> u32 {
         self.restarts
     }
 
     /// Whether a lock was refused so that [`restart`](Self::restart) must come next.
+    #[cfg(test)]
     pub(crate) fn restart_wanted(&self) -> bool {
         self.restart_wanted
     }

@@ -121,7 +121,7 @@ impl Held {
                         Err(blocked) => return Err(blocked),
                     }
                 }
-                self.segments.insert(index, HeldSegment { table: id, mode: to, lock });
+                self.add_segment(index, HeldSegment { table: id, mode: to, lock });
                 return Ok(index);
             },
         }

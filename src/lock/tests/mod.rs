@@ -1,5 +1,6 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
+mod dump;
 mod liveness;
 mod model;
 mod model_traps;

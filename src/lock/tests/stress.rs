@@ -133,6 +133,7 @@ impl Bank {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "counts that a reader of the test's output wants to see")]
 fn transfers_in_any_order_keep_the_sum() {
     for threads in [2, 6] {
         let bank = Bank::new();
@@ -147,7 +148,7 @@ fn transfers_in_any_order_keep_the_sum() {
             workers.into_iter().map(|worker| worker.join().unwrap()).sum()
         });
         let counters = bank.manager.counters();
-        eprint!("{threads} threads: {runs} transactions, {counters:?}\n");
+        eprintln!("{threads} threads: {runs} transactions, {counters:?}");
         assert!(runs > 100 && counters.timeouts == 0, "{runs} transactions, {counters:?}");
         assert_eq!(counters.restarts, restarts.into_inner());
         bank.sum(None);
