@@ -22,8 +22,9 @@ pub(crate) struct Item {
 
 pub(crate) const ITEMS: Table<u64, Item> = Table::new("items");
 
+/// Wide enough that a page holds some fifteen of them: segments are made of whole pages.
 pub(crate) fn item(id: u64) -> Item {
-    Item { id, group: id % 7, amount: id as i64, text: format!("item {id}") }
+    Item { id, group: id % 7, amount: id as i64, text: format!("item {id:-<250}") }
 }
 
 /// Small segments, so that few rows make many.
