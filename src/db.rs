@@ -89,7 +89,7 @@ impl Options {
 }
 
 impl Db {
-    fn of(opened: Opened) -> Result<Db> {
+    pub(crate) fn of(opened: Opened) -> Result<Db> {
         let Opened { engine, keeper, lock } = opened;
         let inner = Inner { engine, keeper, lock: Mutex::new(lock), pool: OnceLock::new() };
         Ok(Db { inner: Arc::new(inner) })

@@ -81,6 +81,7 @@ impl<K: Eq + Hash + Clone> Heads<K> {
         let mut state = self.0.entry(key).or_default();
         state.word |= WAITERS;
         let queue = state.queue.get_or_insert_with(|| Box::new(Queue::new()));
+        debug_assert!(from.is_none() || !queue.converts(), "L5: one conversion waits");
         queue.push(Entry { mode: to, from, waiter: waiter.clone() });
         if state.serve(Some(waiter), wakes) { Enqueued::Granted } else { Enqueued::Queued }
     }

@@ -18,6 +18,7 @@ mod row_key;
 mod rows;
 mod set;
 mod slot;
+mod step;
 mod table;
 mod wait;
 mod waiter;

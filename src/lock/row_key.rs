@@ -117,8 +117,6 @@ impl fmt::Debug for RowKey {
 
 #[cfg(test)]
 mod tests {
-    use std::hash::BuildHasher;
-
     use ahash::RandomState;
 
     use super::*;

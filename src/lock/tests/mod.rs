@@ -1,6 +1,8 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
 mod liveness;
+mod model;
+mod model_traps;
 mod names;
 mod restarts;
 mod rows;
