@@ -39,8 +39,11 @@ pub(crate) fn with_items(rows: u64) -> Db {
     db
 }
 
+/// In commits of some tens of rows, each of which may split the segment that it made too large.
 pub(crate) fn fill(db: &Db, rows: u64) {
-    db.transact(|tx| (0..rows).try_for_each(|id| tx.put(ITEMS, id, item(id)))).unwrap();
+    for start in (0..rows).step_by(40) {
+        db.transact(|tx| (start..rows.min(start + 40)).try_for_each(|id| tx.put(ITEMS, id, item(id)))).unwrap();
+    }
 }
 
 pub(crate) fn ids(db: &Db) -> Vec<u64> {
