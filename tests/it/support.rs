@@ -22,8 +22,9 @@ pub(crate) struct Item {
 
 pub(crate) const ITEMS: Table<u64, Item> = Table::new("items");
 
+/// Wide enough that a page holds some fifteen of them: segments are made of whole pages.
 pub(crate) fn item(id: u64) -> Item {
-    Item { id, group: id % 7, amount: id as i64, text: format!("item {id}") }
+    Item { id, group: id % 7, amount: id as i64, text: format!("item {id:-<250}") }
 }
 
 /// Small segments, so that few rows make many.
@@ -38,8 +39,11 @@ pub(crate) fn with_items(rows: u64) -> Db {
     db
 }
 
+/// In commits of some tens of rows, each of which may split the segment that it made too large.
 pub(crate) fn fill(db: &Db, rows: u64) {
-    db.transact(|tx| (0..rows).try_for_each(|id| tx.put(ITEMS, id, item(id)))).unwrap();
+    for start in (0..rows).step_by(40) {
+        db.transact(|tx| (start..rows.min(start + 40)).try_for_each(|id| tx.put(ITEMS, id, item(id)))).unwrap();
+    }
 }
 
 pub(crate) fn ids(db: &Db) -> Vec<u64> {
