@@ -29,6 +29,8 @@ fn load_until_killed() {
         loop {
             let held = holding(&watched).unwrap().map_or(0, |held| held.source_rows);
             if held >= rows || Instant::now() > deadline {
+                // What is seen may not be on disk yet; what a sync covers is.
+                watched.sync().unwrap();
                 std::process::abort();
             }
             thread::yield_now();
