@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::codec::KeyBuf;
 
 use super::head::Head;
-use super::heads::RowKey;
 use super::mode::Mode;
+use super::row_key::{KeyRoom, RowKey};
 use super::table::LockTable;
 
 /// The place of a granule in the total order. The order of the variants and of their fields is the order (L1).
@@ -54,14 +54,15 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) fn granule(&self) -> Granule<'_> {
+    /// Its place in the order; `room` takes the key of a row.
+    pub(crate) fn granule<'a>(&'a self, room: &'a mut KeyRoom) -> Granule<'a> {
         match self {
             Target::Names => Granule::Names,
             Target::Name(name) => Granule::Name(name),
             Target::Database => Granule::Database,
             Target::Table(table) => Granule::Table(table.id()),
             Target::Segment { table, low, .. } => Granule::Within(*table, low, Level::Segment),
-            Target::Row(row) => Granule::Within(row.table, &row.key, Level::Row),
+            Target::Row(row) => Granule::Within(row.table(), row.key(room), Level::Row),
         }
     }
 }

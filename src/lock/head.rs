@@ -97,6 +97,7 @@ impl Head {
             self.word.fetch_and(!WAITERS, Ordering::Relaxed);
             return Enqueued::Retired;
         }
+        debug_assert!(from.is_none() || !queue.converts(), "L5: one conversion waits");
         queue.push(Entry { mode: to, from, waiter: waiter.clone() });
         if self.serve(&mut queue, Some(waiter), wakes) { Enqueued::Granted } else { Enqueued::Queued }
     }

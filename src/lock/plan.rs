@@ -10,6 +10,7 @@ use crate::codec::KeyBuf;
 
 use super::held::Held;
 use super::mode::{Mode, join};
+use super::row_key::KeyRoom;
 use super::table::{LockTable, SegmentLock};
 
 #[derive(Default)]
@@ -67,8 +68,8 @@ impl Plan {
             }
         }
         for (row, mode) in held.rows.iter() {
-            if let Some(plan) = self.tables.get_mut(&row.table) {
-                plan.want_row(&row.key, mode);
+            if let Some(plan) = self.tables.get_mut(&row.table()) {
+                plan.want_row(row.key(&mut KeyRoom::default()), mode);
             }
         }
     }

@@ -11,11 +11,12 @@ use crate::error::{ErrorKind, Result};
 use crate::options::RESTARTS_PER_STAGE;
 
 use super::blame;
-use super::held::{Blocked, Held, Wanted};
+use super::held::{Held, Wanted};
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::plan::Plan;
 use super::slot::{Registry, Slot};
+use super::step::Blocked;
 use super::table::{LockTable, SegmentLock};
 use super::wait::{Waited, wait};
 use super::waiter::Wakes;

@@ -132,10 +132,7 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
     }
 
     /// Gives `project(key, row)` of each row. Costs a decoded key a row.
-    pub fn project_keyed<'b, T: Send>(
-        self,
-        project: impl Fn(K::Ref<'_>, &V) -> T + Sync + 'b,
-    ) -> Projected<'b, K, V, T>
+    pub fn project_keyed<'b, T: Send>(self, project: impl Fn(K::Ref<'_>, &V) -> T + Sync + 'b) -> Projected<'b, K, V, T>
     where
         'a: 'b,
     {
@@ -171,8 +168,7 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
     /// As [`Projected::collect`].
     pub fn entries(self) -> Result<Vec<(K, Shared<V>)>> {
         let name = self.table.name();
-        let project =
-            move |at: RowAt<'_, V>, _: &V| Ok((decode_stored_key::<K>(name, at.key())?, at.shared()));
+        let project = move |at: RowAt<'_, V>, _: &V| Ok((decode_stored_key::<K>(name, at.key())?, at.shared()));
         Projected { query: self, project: Box::new(project) }.collect()
     }
 

@@ -37,17 +37,22 @@ pub(crate) struct CheckpointState {
 struct Capture {
     registration: Registration,
     mark: Mark,
-    tables: Vec<(Arc<TableCore>, Arc<Directory>, Vec<Arc<Segment>>)>,
+    tables: Vec<CapturedTable>,
     definitions: BTreeSet<u32>,
     freed: Vec<(u32, PageAddress)>,
     next_id: u64,
 }
 
-fn capture(engine: &Engine) -> Result<Capture> {
-    let journal = engine.journal.as_ref().ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "a database in memory has no checkpoint")
-    })?;
-    let last = engine.commits.latch();
+/// A table, its segments at that moment, and those of them that have changed.
+type CapturedTable = (Arc<TableCore>, Arc<Directory>, Vec<Arc<Segment>>);
+
+fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
+    let journal = engine
+        .journal
+        .as_ref()
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "a database in memory has no checkpoint"))?;
+    let mut last = engine.commits.latch();
+    last.closed |= closing;
     engine.commits.reset_journal_bytes();
     let tables = engine.catalog.tables().into_iter().filter_map(|table| {
         let directory = table.directory(None)?;
@@ -56,7 +61,7 @@ fn capture(engine: &Engine) -> Result<Capture> {
     });
     Ok(Capture {
         tables: tables.collect(),
-        registration: engine.pager.registry.register(*last),
+        registration: engine.pager.registry.register(last.number),
         mark: journal.mark(),
         definitions: engine.catalog.take_dirty(),
         freed: engine.pager.take_freed(),
@@ -70,7 +75,7 @@ fn capture(engine: &Engine) -> Result<Capture> {
 /// Whatever the page store, the journal or the root file say. What is on disk stays as good as it was, but the caller
 /// must not try again: after a failed sync nobody knows what reached the disk.
 pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bool) -> Result<()> {
-    let capture = capture(engine)?;
+    let capture = capture(engine, clean)?;
     if let Some(journal) = &engine.journal {
         journal.wait_synced(capture.mark.position)?;
     }
@@ -173,7 +178,8 @@ impl Writer<'_> {
             lists.push(id);
         }
         let old = segment.stored().map(|stored| stored.lists).unwrap_or_default();
-        self.later.extend(old.into_iter().map(|id| remove_page(table.id(), PageAddress { segment: segment.id, page: id })));
+        self.later
+            .extend(old.into_iter().map(|id| remove_page(table.id(), PageAddress { segment: segment.id, page: id })));
         let stored = StoredSegment {
             lists,
             rows: pages.iter().map(|page| u64::from(page.stored.rows)).sum(),
@@ -201,12 +207,8 @@ impl Writer<'_> {
         }
         let bytes = view.bytes.ok_or_else(lost)?;
         let address = PageAddress { segment: segment.id, page: self.engine.pager.fresh_id() };
-        let identity = PageIdentity {
-            table: table.id(),
-            segment: address.segment,
-            page: address.page,
-            commit: self.number,
-        };
+        let identity =
+            PageIdentity { table: table.id(), segment: address.segment, page: address.page, commit: self.number };
         let mut value = Vec::with_capacity(bytes.encoded_len());
         bytes.encode(&identity, &mut value);
         let stored = StoredPage { address, rows: bytes.len() as u32, checksum: bytes.checksum() };

@@ -52,10 +52,9 @@ fn run(engine: &Engine, state: &Mutex<CheckpointState>) {
             Wake::Time | Wake::Asked => {}
         }
         engine.admission.begin();
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            checkpoint(engine, &mut state.lock(), false)
-        }))
-        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Poisoned, "the checkpoint thread panicked")));
+        let outcome =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| checkpoint(engine, &mut state.lock(), false)))
+                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Poisoned, "the checkpoint thread panicked")));
         if let Err(error) = outcome {
             engine.poison(&error);
             engine.admission.finish();

@@ -14,7 +14,10 @@ mod replay;
 mod sweep;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use keeper::Keeper;
 pub(crate) use open::{Opened, in_memory, open};
-pub use verify::{TableReport, VerifyReport};
 pub(crate) use verify::verify;
+pub use verify::{TableReport, VerifyReport};

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 
-use super::page_store::{PageStore, StoreOp, TreeId, check_batch};
+use super::page_store::{PageStore, StoreOp, TreeId, Visit, check_batch};
 use super::rein::{Rein, SEGMENT_BYTES};
 use super::sled_folder::{SledFolder, retry};
 use super::work_queue::{Lost, Progress, WorkQueue};
@@ -140,7 +140,7 @@ impl PageStore for SledStore {
         Ok(true)
     }
 
-    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<()> {
+    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut Visit<'_>) -> Result<()> {
         let Some(tree) = self.inner.tree(tree)? else { return Ok(()) };
         let mut entries = tree.range(from..);
         while let Some((key, value)) = self.inner.fenced("scan", || entries.next().transpose())? {

@@ -85,7 +85,10 @@ pub(crate) fn program_definition<K: Key, V: Row>(table: Table<K, V>, id: u32) ->
     if let Some(index) = table.declared_indexes().first() {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            format!("table {name:?} declares the index {:?}; this version keeps no indexes, so take it off", index.name()),
+            format!(
+                "table {name:?} declares the index {:?}; this version keeps no indexes, so take it off",
+                index.name()
+            ),
         ));
     }
     let mut key_shape = String::new();

@@ -15,7 +15,10 @@ pub(crate) struct Directory {
 
 impl Directory {
     pub(crate) fn new(segments: Vec<Arc<Segment>>) -> Self {
-        debug_assert!(segments.first().is_some_and(|first| first.low.is_empty()), "the first segment takes all low keys");
+        debug_assert!(
+            segments.first().is_some_and(|first| first.low.is_empty()),
+            "the first segment takes all low keys"
+        );
         debug_assert!(segments.windows(2).all(|pair| pair[0].high.as_ref() == Some(&pair[1].low)), "segments touch");
         Directory { lows: segments.iter().map(|segment| segment.low.clone()).collect(), segments }
     }

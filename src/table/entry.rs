@@ -208,19 +208,13 @@ pub(crate) fn decode_definition(bytes: &[u8]) -> Result<Definition> {
         reader.finish()?;
         Ok(Definition { id, name, version, key_shape, row_shape })
     };
-    read().map_err(|fault| {
-        Error::corrupted("the definition of a table is damaged; run repair").with_source(fault)
-    })
+    read().map_err(|fault| Error::corrupted("the definition of a table is damaged; run repair").with_source(fault))
 }
 
 /// The entries of a table in the catalog: key and value of each part.
 pub(crate) fn catalog_entries(definition: &Definition, checkpoint: u64) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let identity = |part: u16| PageIdentity {
-        table: definition.id,
-        segment: 0,
-        page: u64::from(part),
-        commit: checkpoint,
-    };
+    let identity =
+        |part: u16| PageIdentity { table: definition.id, segment: 0, page: u64::from(part), commit: checkpoint };
     encode_definition(definition)
         .chunks(BODY_BYTES)
         .zip(0u16..)

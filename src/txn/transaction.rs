@@ -154,12 +154,7 @@ impl Transaction {
         self.get_locked(table, key, Mode::U)
     }
 
-    fn get_locked<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        key: K::Ref<'_>,
-        mode: Mode,
-    ) -> Result<Option<Shared<V>>> {
+    fn get_locked<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, mode: Mode) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
@@ -221,12 +216,7 @@ impl Transaction {
     /// As [`get`](Self::get); [`RowTooLarge`](ErrorKind::RowTooLarge), [`KeyTooLarge`](ErrorKind::KeyTooLarge),
     /// [`UnsupportedRow`](ErrorKind::UnsupportedRow) for a type that bincode cannot give back, and
     /// [`TransactionTooLarge`](ErrorKind::TransactionTooLarge).
-    pub fn put<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        key: K::Ref<'_>,
-        row: impl Into<Shared<V>>,
-    ) -> Result<()> {
+    pub fn put<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
         let row = row.into();
         let core = self.engine.table_for_row(table, &*row)?;
         let key = checked_key::<K, V>(table, key)?;
@@ -239,12 +229,7 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Exists`](ErrorKind::Exists) with table and key when it is; else as [`put`](Self::put).
-    pub fn insert<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        key: K::Ref<'_>,
-        row: impl Into<Shared<V>>,
-    ) -> Result<()> {
+    pub fn insert<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
         let row = row.into();
         let core = self.engine.table_for_row(table, &*row)?;
         let key = checked_key::<K, V>(table, key)?;

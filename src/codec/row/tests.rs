@@ -123,8 +123,14 @@ proptest! {
             bytes[at] = byte;
         }
         for hostile in [&bytes, &random] {
-            if let Err(fault) = decode_row::<Wide>(hostile) {
-                prop_assert_eq!(fault.kind(), RowFaultKind::Damaged);
+            let config = bincode::config::standard().with_limit::<{ 1 << 20 }>();
+            let by_bincode = bincode::serde::borrow_decode_from_slice::<Wide, _>(hostile, config);
+            match decode_row::<Wide>(hostile) {
+                Ok(row) => prop_assert_eq!((row, hostile.len()), by_bincode.unwrap()),
+                Err(fault) => {
+                    prop_assert_eq!(fault.kind(), RowFaultKind::Damaged);
+                    prop_assert!(by_bincode.is_err() || by_bincode.is_ok_and(|(_, used)| used < hostile.len()));
+                }
             }
         }
     }
@@ -138,6 +144,24 @@ fn a_damaged_length_does_not_take_all_memory() {
         assert!(decode_row::<Vec<u64>>(&bytes).is_err());
         assert!(decode_row::<HashMap<u64, String>>(&bytes).is_err());
     }
+}
+
+#[derive(Serialize, Deserialize)]
+enum Chain {
+    End,
+    Link(Box<Chain>),
+}
+
+#[test]
+fn a_row_that_nests_too_deep_is_refused_on_both_sides() {
+    let chain = |length| (1..length).fold(Chain::End, |inner, _| Chain::Link(Box::new(inner)));
+    let bytes = encoded(&chain(MAX_DEPTH));
+    assert!(decode_row::<Chain>(&bytes).is_ok());
+    assert!(decode_row::<Chain>(&[1; 1_000_000]).is_err());
+    assert!(decode_row::<Chain>(&[&[1][..], &bytes].concat()).is_err());
+    assert!(refusal(&chain(MAX_DEPTH + 1)).contains("nests deeper"));
+    let options = Some(Some(Some((1, [vec![Newtype(3)]]))));
+    assert_eq!(decode_row::<Option<Option<Option<(i32, [Vec<Newtype>; 1])>>>>(&encoded(&options)).unwrap(), options);
 }
 
 #[test]

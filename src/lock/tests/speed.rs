@@ -27,7 +27,7 @@ fn lock_pairs() {
         head.release(X, &mut Wakes::new());
     });
     let map = best(10, runs, |number| {
-        let row = crate::lock::heads::RowKey { table: 1, key: crate::codec::KeyBuf::from(&number.to_be_bytes()[..]) };
+        let row = crate::lock::row_key::RowKey::new(1, &number.to_be_bytes());
         assert!(black_box(&manager).rows.try_fast(row.clone(), None, X));
         manager.rows.release(row, X, &mut Wakes::new());
     });
@@ -39,6 +39,13 @@ fn lock_pairs() {
         black_box(table.locate(&number.to_be_bytes()));
     });
     eprint!("map {map} begin {begin} loc {loc}\n");
+    let mut reused = LockSet::begin(&manager, Location::caller(), None);
+    let pair = best(10, runs, |number| {
+        reused.lock_row(black_box(&table), &number.to_be_bytes(), X).unwrap();
+        reused.release_all();
+    });
+    drop(reused);
+    eprint!("pair {pair}\n");
     let row = best(10, runs, |number| {
         let mut set = LockSet::begin(&manager, Location::caller(), None);
         set.lock_row(black_box(&table), &number.to_be_bytes(), X).unwrap();

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     pub(super) low: Condvar,
     /// An attempt to make space is over.
     pub(super) grown: Condvar,
+    /// Whether [`State::failure`] is set, for those who ask before each call of the database.
+    failed: AtomicBool,
 }
 
 /// A file that is or will be appended to.
@@ -221,6 +224,7 @@ impl Shared {
     /// Poisons the journal, unless it is already, and wakes whoever waits for something that will not come.
     pub(super) fn fail(&self, state: &mut MutexGuard<'_, State>, failure: Failure) {
         state.failure.get_or_insert(failure);
+        self.failed.store(true, Ordering::Release);
         state.pending.clear();
         state.pending_bytes = 0;
         state.pending_since = None;
@@ -299,6 +303,7 @@ impl Journal {
             flush: Condvar::new(),
             low: Condvar::new(),
             grown: Condvar::new(),
+            failed: AtomicBool::new(false),
         });
         let end = shared.state.lock().end();
         shared.sync_to(end)?;
@@ -375,6 +380,9 @@ impl Journal {
 
     /// The error that every call gets since a write or sync failed, if one did.
     pub(crate) fn poisoned(&self) -> Option<Error> {
+        if !self.shared.failed.load(Ordering::Acquire) {
+            return None;
+        }
         self.shared.state.lock().failure.as_ref().map(|failure| self.shared.poisoned_error(failure))
     }
 

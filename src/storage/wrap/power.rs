@@ -42,6 +42,17 @@ impl PowerFiles {
         Arc::default()
     }
 
+    /// Puts other bytes, all durable, in the place of a file's.
+    pub(crate) fn overwrite(&self, path: &Path, bytes: Vec<u8>) {
+        let file = Arc::clone(&self.state.lock().now[path]);
+        *file.content.lock() = Content { durable: bytes.clone(), now: bytes, unsynced: Vec::new() };
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn contents(&self, path: &Path) -> Vec<u8> {
+        self.state.lock().now[path].content.lock().now.clone()
+    }
+
     /// What a power cut leaves. `keep` decides for each sector that was not synced whether it reached the disk; a new
     /// file whose folder was not synced is lost, a removed one is there again.
     pub(crate) fn cut(&self, mut keep: impl FnMut() -> bool) -> Arc<PowerFiles> {

@@ -1,17 +1,17 @@
 //! Every byte of a journal flipped, every length cut: an error or the right commits, and never less than was known to
 //! be on disk.
 
-use std::fs;
-
 use super::*;
 use crate::error::ErrorKind;
-use crate::storage::OsFiles;
 use crate::storage::journal::file::{numbers, path_of};
+use crate::storage::wrap::PowerFiles;
+
+const DIR: &str = "/store/journal";
 
 /// A journal over several openings and files, killed at the end: its folder, its start, what it holds, and how many
 /// commits a damage may not cost, as later records know that they are on disk.
 struct Written {
-    dir: tempfile::TempDir,
+    files: Arc<PowerFiles>,
     start: Mark,
     commits: u64,
     known: u64,
@@ -20,10 +20,10 @@ struct Written {
 
 impl Written {
     fn new() -> Written {
-        let dir = tempfile::tempdir().unwrap();
-        let path = journal_dir(&dir);
+        let files = PowerFiles::new();
+        let path = Path::new(DIR);
         let options = JournalOptions { file_bytes: 4 << 10, chunk_bytes: 1 << 10, ..small() };
-        let (journal, start) = new_journal(Arc::new(OsFiles), &path, options.clone());
+        let (journal, start) = new_journal(files.clone(), path, options.clone());
         let mut next = 1;
         let mut add = |journal: &Journal, count: u64| {
             for _ in 0..count {
@@ -34,24 +34,31 @@ impl Written {
         };
         add(&journal, 26);
         drop(journal);
-        let (_, tail) = replayed(&OsFiles, &path, start, None).unwrap();
-        let journal = Journal::create(Arc::new(OsFiles), &path, tail.next_file, Some(tail), options).unwrap();
+        let (_, tail) = replayed(files.as_ref(), path, start, None).unwrap();
+        let journal = Journal::create(files.clone(), path, tail.next_file, Some(tail), options).unwrap();
         add(&journal, 3);
         add(&journal, 5);
         // The last record knows that all before it were synced; nothing knows that of the last one.
         add(&journal, 1);
         let end = journal.end();
         drop(journal);
-        Written { dir, start, commits: 35, known: 34, end }
+        Written { files, start, commits: 35, known: 34, end }
     }
 
-    fn path(&self) -> PathBuf {
-        journal_dir(&self.dir)
+    fn replayed(&self, start: Mark, closed_at: Option<Position>) -> Result<(Vec<u64>, TailInfo)> {
+        replayed(self.files.as_ref(), Path::new(DIR), start, closed_at)
+    }
+
+    /// The numbers of its files, with their paths and bytes.
+    fn all(&self) -> Vec<(u64, PathBuf, Vec<u8>)> {
+        let numbers = numbers(self.files.as_ref(), Path::new(DIR)).unwrap();
+        let paths = numbers.into_iter().map(|number| (number, path_of(Path::new(DIR), number)));
+        paths.map(|(number, path)| (number, path.clone(), self.files.contents(&path))).collect()
     }
 
     /// With a file changed, replay fails with `Corrupted`, or gives back a prefix with all commits that are known.
     fn check(&self, what: &str, closed_at: Option<Position>) -> bool {
-        match replayed(&OsFiles, &self.path(), self.start, closed_at) {
+        match self.replayed(self.start, closed_at) {
             Ok((numbers, _)) => {
                 assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "{what}");
                 let least = if closed_at.is_some() { self.commits } else { self.known };
@@ -74,20 +81,18 @@ fn a_flipped_byte_is_noticed_or_harmless() {
     for closed_at in [None, Some(written.end)] {
         let mut noticed = 0;
         let mut harmless = 0;
-        for number in numbers(&OsFiles, &written.path()).unwrap() {
-            let path = path_of(&written.path(), number);
-            let good = fs::read(&path).unwrap();
+        for (number, path, good) in written.all() {
             // Between the header's copies there are only zeros that nobody reads.
             let used = good.iter().rposition(|&byte| byte != 0).unwrap() + 64;
             let step = if closed_at.is_some() { 5 } else { 1 };
             for at in (0..40).chain(2048..2088).chain((4096..good.len().min(used)).step_by(step)) {
                 let mut bytes = good.clone();
                 bytes[at] ^= 1 << (at % 8);
-                fs::write(&path, &bytes).unwrap();
+                written.files.overwrite(&path, bytes);
                 let is_right = written.check(&format!("file {number}, byte {at}"), closed_at);
                 *(if is_right { &mut harmless } else { &mut noticed }) += 1;
             }
-            fs::write(&path, &good).unwrap();
+            written.files.overwrite(&path, good);
         }
         assert!(noticed > 500 && harmless > 50, "{noticed} noticed, {harmless} harmless");
     }
@@ -97,16 +102,14 @@ fn a_flipped_byte_is_noticed_or_harmless() {
 fn a_cut_file_is_noticed_or_harmless() {
     let written = Written::new();
     for closed_at in [None, Some(written.end)] {
-        for number in numbers(&OsFiles, &written.path()).unwrap() {
-            let path = path_of(&written.path(), number);
-            let good = fs::read(&path).unwrap();
+        for (number, path, good) in written.all() {
             for len in (0..40).chain(2040..2090).chain((4090..good.len()).step_by(3)) {
-                fs::write(&path, &good[..len]).unwrap();
+                written.files.overwrite(&path, good[..len].to_vec());
                 // The last file's records are all cut away, its link too, when it ends before it: then nothing is left
                 // that knows of them.
                 let is_last = number == written.end.file;
                 if closed_at.is_none() && is_last && len < written.end.offset as usize {
-                    let outcome = replayed(&OsFiles, &written.path(), written.start, None);
+                    let outcome = written.replayed(written.start, None);
                     if let Err(error) = &outcome {
                         assert_eq!(error.kind(), ErrorKind::Corrupted);
                     } else {
@@ -116,7 +119,7 @@ fn a_cut_file_is_noticed_or_harmless() {
                     written.check(&format!("file {number} cut to {len} bytes"), closed_at);
                 }
             }
-            fs::write(&path, &good).unwrap();
+            written.files.overwrite(&path, good);
         }
     }
 }
@@ -124,43 +127,42 @@ fn a_cut_file_is_noticed_or_harmless() {
 #[test]
 fn a_missing_file_is_noticed() {
     let written = Written::new();
-    for number in numbers(&OsFiles, &written.path()).unwrap() {
-        let path = path_of(&written.path(), number);
+    for (number, path, _) in written.all() {
         let aside = path.with_extension("aside");
-        fs::rename(&path, &aside).unwrap();
+        written.files.rename(&path, &aside).unwrap();
         written.check(&format!("file {number} missing"), Some(written.end));
-        fs::rename(&aside, &path).unwrap();
+        written.files.rename(&aside, &path).unwrap();
     }
     assert!(written.check("all files there", Some(written.end)));
 }
 
 #[test]
 fn a_torn_tail_ends_the_journal_and_is_never_read_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = journal_dir(&dir);
-    let (journal, start) = new_journal(Arc::new(OsFiles), &path, small());
+    let files = PowerFiles::new();
+    let path = Path::new(DIR);
+    let (journal, start) = new_journal(files.clone(), path, small());
     let [_, _, third] = [1, 2, 3].map(|number| commit(&journal, number).unwrap());
     journal.sync().unwrap();
     let [_, fifth] = [4, 5].map(|number| commit(&journal, number).unwrap());
     commit(&journal, 6).unwrap();
     // One write, no sync in between: what comes after commit 5 does not say that 4 and 5 are on disk.
     drop(journal);
-    let file = path_of(&path, 1);
-    let mut bytes = fs::read(&file).unwrap();
+    let file = path_of(path, 1);
+    let mut bytes = files.contents(&file);
     bytes[fifth.offset as usize - 20] ^= 1;
-    fs::write(&file, &bytes).unwrap();
-    let (numbers, tail) = replayed(&OsFiles, &path, start, None).unwrap();
+    files.overwrite(&file, bytes.clone());
+    let (numbers, tail) = replayed(files.as_ref(), path, start, None).unwrap();
     assert_eq!(numbers, [1, 2, 3, 4]);
     // Commits 5 and 6 are made again, otherwise. The old ones stay in the first file.
-    let journal = Journal::create(Arc::new(OsFiles), &path, tail.next_file, Some(tail), small()).unwrap();
+    let journal = Journal::create(files.clone(), path, tail.next_file, Some(tail), small()).unwrap();
     commit(&journal, 5).unwrap();
     journal.close().unwrap();
-    let (numbers, tail) = replayed(&OsFiles, &path, start, Some(journal.end())).unwrap();
+    let (numbers, tail) = replayed(files.as_ref(), path, start, Some(journal.end())).unwrap();
     assert_eq!((numbers.as_slice(), tail.last_commit), (&[1, 2, 3, 4, 5][..], 5));
     // From now on commit 4 is known to be on disk.
     bytes[third.offset as usize + 50] ^= 1;
-    fs::write(&file, &bytes).unwrap();
-    assert_eq!(replayed(&OsFiles, &path, start, None).unwrap_err().kind(), ErrorKind::Corrupted);
+    files.overwrite(&file, bytes.clone());
+    assert_eq!(replayed(files.as_ref(), path, start, None).unwrap_err().kind(), ErrorKind::Corrupted);
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn a_start_that_the_journal_does_not_reach_is_corruption() {
     let beyond = Position { offset: 1 << 20, ..written.start.position };
     let wrong_chain = Mark { chain: written.start.chain ^ 1, ..written.start };
     for start in [Mark { position: beyond, ..written.start }, wrong_chain] {
-        assert_eq!(replayed(&OsFiles, &written.path(), start, None).unwrap_err().kind(), ErrorKind::Corrupted);
+        assert_eq!(written.replayed(start, None).unwrap_err().kind(), ErrorKind::Corrupted);
     }
 }
 
@@ -177,7 +179,7 @@ fn a_start_that_the_journal_does_not_reach_is_corruption() {
 fn an_error_of_the_visitor_ends_the_replay() {
     let written = Written::new();
     let mut seen = 0;
-    let outcome = replay(&OsFiles, &written.path(), written.start, None, &mut |number, _| {
+    let outcome = replay(written.files.as_ref(), Path::new(DIR), written.start, None, &mut |number, _| {
         seen = number;
         if number == 3 { Err(crate::error::Error::new(ErrorKind::Cancelled, "enough")) } else { Ok(()) }
     });
