@@ -29,6 +29,8 @@ fn load_until_killed() {
         loop {
             let held = holding(&watched).unwrap().map_or(0, |held| held.source_rows);
             if held >= rows || Instant::now() > deadline {
+                // What is seen may not be on disk yet; what a sync covers is.
+                watched.sync().unwrap();
                 std::process::abort();
             }
             thread::yield_now();
@@ -41,10 +43,10 @@ fn load_until_killed() {
 
 #[test]
 fn a_killed_load_is_resumed() {
-    for part in 1..=6 {
+    for part in 1..=4 {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("olist.gangline");
-        let wanted = ALL_ROWS * part / 6;
+        let wanted = ALL_ROWS * part / 4;
         let status = Command::new(env::current_exe().unwrap())
             .args(["--exact", "load_until_killed"])
             .env(STORE, &store)

@@ -154,8 +154,9 @@ impl Source {
 
 /// What a folder is called: its real path, so that it means the same from everywhere, and also once it is gone.
 pub(crate) fn label(folder: &Path) -> String {
-    let parent = || Some(folder.parent()?.canonicalize().ok()?.join(folder.file_name()?));
-    folder.canonicalize().ok().or_else(parent).unwrap_or_else(|| folder.to_owned()).display().to_string()
+    let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let by_parent = || Some(absolute.parent()?.canonicalize().ok()?.join(absolute.file_name()?));
+    absolute.canonicalize().ok().or_else(by_parent).unwrap_or_else(|| absolute.clone()).display().to_string()
 }
 
 /// Whether a fingerprint is that of the built-in sample, however it came to the store.
@@ -206,6 +207,17 @@ mod tests {
         assert_ne!(plain.label(), packed.label());
         assert_eq!(packed.sheet(Sheet::Sellers), Some(("olist_sellers_dataset.csv.gz", text.as_slice())));
         assert_eq!(packed.sheet(Sheet::Orders), None);
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_keeps_its_name() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("csv");
+        fs::create_dir(&folder).unwrap();
+        let there = label(&root.path().join("csv/../csv"));
+        fs::remove_dir(&folder).unwrap();
+        assert_eq!(label(&folder), there);
+        assert!(Path::new(&label(Path::new("gone"))).is_absolute());
     }
 
     #[test]
