@@ -1,6 +1,9 @@
 //! The store on sled against the store in memory, and the guards around sled's traps.
 
 use std::fs;
+use std::ops::ControlFlow;
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::storage::MemoryStore;
