@@ -111,10 +111,8 @@ impl Journal {
         let failed = |error| Error::io("make the journal in", dir, error);
         let link = match &previous {
             Some(tail) => {
-                // A killed process leaves records that are written and not synced; from now on they count as synced.
                 let path = path_of(dir, tail.end.file);
-                let sync = || files.open(&path)?.sync_all();
-                sync().map_err(|error| Error::io("sync", &path, error))?;
+                settle(files.as_ref(), &path, tail).map_err(|error| Error::io("sync", &path, error))?;
                 Link { end: tail.end, chain: tail.chain, last_commit: tail.last_commit }
             }
             None => {
@@ -264,6 +262,18 @@ impl Journal {
             let _ = thread.join();
         }
     }
+}
+
+/// Puts the end of an earlier journal on disk, as from now on it counts as synced: a killed process leaves records that
+/// were written and not synced. They are written once more, since after a sync that failed the system may show bytes
+/// that it has given up writing.
+fn settle(files: &dyn FileLayer, path: &Path, tail: &TailInfo) -> std::io::Result<()> {
+    let file = files.open(path)?;
+    let from = if tail.synced.file == tail.end.file { tail.synced.offset } else { FIRST_RECORD };
+    let mut bytes = vec![0; tail.end.offset.saturating_sub(from) as usize];
+    let read = file.read_at(from, &mut bytes)?;
+    file.write_at(from, &bytes[..read])?;
+    file.sync_all()
 }
 
 impl Drop for Journal {
