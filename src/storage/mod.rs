@@ -19,6 +19,7 @@ pub(crate) mod journal;
 mod lock_file;
 mod memory;
 mod page_store;
+mod poison;
 mod rein;
 mod root;
 mod sled_folder;

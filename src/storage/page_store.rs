@@ -19,9 +19,6 @@ impl TreeId {
     pub(crate) const DIRECTORY: TreeId = TreeId(0);
 }
 
-/// What a scan shows each entry to: key and value.
-pub(crate) type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
-
 /// One change of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StoreOp {
@@ -30,6 +27,9 @@ pub(crate) enum StoreOp {
     /// Removes the key; it is no error if it does not exist.
     Remove { tree: TreeId, key: Vec<u8> },
 }
+
+/// What a scan shows entries to: key and value.
+pub(crate) type EntryVisitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// Trees of bytes on disk or in memory.
 ///
@@ -42,7 +42,7 @@ pub(crate) trait PageStore: Send + Sync {
 
     /// Shows entries from the key `from` (included) on, ascending, until `visit` breaks or the tree ends. Entries
     /// written during the scan may be seen or not.
-    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut Visit<'_>) -> Result<()>;
+    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut EntryVisitor<'_>) -> Result<()>;
 
     /// Applies the batch in its order. Refuses a value longer than [`MAX_STORED_BYTES`] before anything is written.
     fn write(&self, batch: Vec<StoreOp>) -> Result<()>;
