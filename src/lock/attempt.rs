@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::error::Result;
 
-use super::held::{Blocked, Held};
+use super::held::Held;
 use super::manager::LockManager;
 use super::mode::{Mode, raise};
 use super::set::LockSet;
+use super::step::Blocked;
 use super::table::LockTable;
 use super::waiter::Wakes;
 

@@ -12,6 +12,7 @@ use super::granule::{Described, Granule, Level, Target};
 use super::held::{Held, Owner, Waiting};
 use super::manager::LockManager;
 use super::mode::Mode;
+use super::row_key::KeyRoom;
 use super::slot::Slot;
 use super::waiter::Outcome;
 
@@ -113,11 +114,13 @@ impl LockDump {
 
 /// The holders and waiters of one granule.
 pub(crate) fn of_granule(manager: &LockManager, target: &Target) -> GranuleLocks {
-    let mut collector = Collector::collect(manager, Some(target.granule()));
+    let mut room = KeyRoom::default();
+    let granule = target.granule(&mut room);
+    let mut collector = Collector::collect(manager, Some(granule));
     if let Target::Table(table) = target {
         collector.tables.insert(table.id(), table.name().to_owned());
     }
-    collector.granules.entry(target.granule().into()).or_default();
+    collector.granules.entry(granule.into()).or_default();
     collector.finish().pop().expect("one granule was asked for")
 }
 
@@ -162,7 +165,8 @@ impl Collector {
     }
 
     fn add_waiting(&mut self, waiting: &Waiting, waiter: LockHolder, only: Option<Granule<'_>>, age: Duration) {
-        let granule = waiting.wanted.target.granule();
+        let mut room = KeyRoom::default();
+        let granule = waiting.wanted.target.granule(&mut room);
         if only.is_some_and(|only| only != granule) {
             return;
         }
@@ -211,7 +215,7 @@ impl Held {
             show(Granule::Within(held.table, &held.lock.low, Level::Segment), Some(held.mode));
         }
         for (row, mode) in self.rows.iter() {
-            show(Granule::Within(row.table, &row.key, Level::Row), Some(mode));
+            show(Granule::Within(row.table(), row.key(&mut KeyRoom::default()), Level::Row), Some(mode));
         }
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::codec::KeyBuf;
 
 use super::head::Head;
-use super::heads::RowKey;
 use super::mode::Mode;
+use super::row_key::{KeyRoom, RowKey};
 use super::table::LockTable;
 
 /// The place of a granule in the total order. The order of the variants and of their fields is the order (L1).
@@ -54,14 +54,15 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) fn granule(&self) -> Granule<'_> {
+    /// Its place in the order; `room` takes the key of a row.
+    pub(crate) fn granule<'a>(&'a self, room: &'a mut KeyRoom) -> Granule<'a> {
         match self {
             Target::Names => Granule::Names,
             Target::Name(name) => Granule::Name(name),
             Target::Database => Granule::Database,
             Target::Table(table) => Granule::Table(table.id()),
             Target::Segment { table, low, .. } => Granule::Within(*table, low, Level::Segment),
-            Target::Row(row) => Granule::Within(row.table, &row.key, Level::Row),
+            Target::Row(row) => Granule::Within(row.table(), row.key(room), Level::Row),
         }
     }
 }
@@ -77,7 +78,7 @@ impl<F: Fn(u32) -> Option<String>> fmt::Display for Described<'_, F> {
             Granule::Name(name) => write!(f, "name {name:?}"),
             Granule::Database => f.write_str("database"),
             Granule::Table(id) => write!(f, "table {}", table(id)),
-            Granule::Within(id, low, Level::Segment) if low.is_empty() => {
+            Granule::Within(id, [], Level::Segment) => {
                 write!(f, "table {} segment from the start", table(id))
             }
             Granule::Within(id, low, Level::Segment) => {

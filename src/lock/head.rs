@@ -36,6 +36,8 @@ pub(crate) struct Head {
     queue: Mutex<Queue<Arc<Waiter>>>,
 }
 
+const _: () = assert!(size_of::<Head>() == 64);
+
 impl Default for Head {
     fn default() -> Self {
         Self::new()
@@ -97,6 +99,7 @@ impl Head {
             self.word.fetch_and(!WAITERS, Ordering::Relaxed);
             return Enqueued::Retired;
         }
+        debug_assert!(from.is_none() || !queue.converts(), "L5: one conversion waits");
         queue.push(Entry { mode: to, from, waiter: waiter.clone() });
         if self.serve(&mut queue, Some(waiter), wakes) { Enqueued::Granted } else { Enqueued::Queued }
     }

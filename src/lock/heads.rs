@@ -4,14 +4,12 @@
 //! latch, which is taken for the lookup anyway: so there is nothing to allocate for a lock and nothing to keep alive.
 //! No function here keeps a shard latched when it returns, so no wait and no second lookup happens under one (L9).
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use ahash::RandomState;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry as MapEntry;
-
-use crate::codec::KeyBuf;
 
 use super::head::Enqueued;
 use super::mode::Mode;
@@ -21,30 +19,6 @@ use super::word::{self, WAITERS};
 
 /// Many more shards than threads, so that two threads rarely meet in one.
 const SHARDS: usize = 64;
-
-/// Names a row, whether it exists or not.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct RowKey {
-    pub(crate) table: u32,
-    pub(crate) key: KeyBuf,
-}
-
-impl Clone for RowKey {
-    /// By slice: a derived clone would copy the key byte by byte.
-    #[inline]
-    fn clone(&self) -> Self {
-        RowKey { table: self.table, key: KeyBuf::from(&self.key[..]) }
-    }
-}
-
-impl Hash for RowKey {
-    /// The table needs no end mark before the key, since it has a fixed length, nor the key one after it.
-    #[inline]
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u32(self.table);
-        state.write(&self.key);
-    }
-}
 
 /// The lock of one key of the map.
 #[derive(Debug, Default)]
@@ -107,6 +81,7 @@ impl<K: Eq + Hash + Clone> Heads<K> {
         let mut state = self.0.entry(key).or_default();
         state.word |= WAITERS;
         let queue = state.queue.get_or_insert_with(|| Box::new(Queue::new()));
+        debug_assert!(from.is_none() || !queue.converts(), "L5: one conversion waits");
         queue.push(Entry { mode: to, from, waiter: waiter.clone() });
         if state.serve(Some(waiter), wakes) { Enqueued::Granted } else { Enqueued::Queued }
     }

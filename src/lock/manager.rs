@@ -12,8 +12,9 @@ use super::counters::{Counters, LockCounters};
 use super::dump::LockDump;
 use super::guard::LockGuard;
 use super::head::Head;
-use super::heads::{Heads, RowKey};
+use super::heads::Heads;
 use super::mode::Mode;
+use super::row_key::RowKey;
 use super::slot::Registry;
 
 /// Managers are told apart by number, since the names that a thread holds are noted outside.

@@ -10,6 +10,7 @@ use crate::codec::KeyBuf;
 
 use super::held::Held;
 use super::mode::{Mode, join};
+use super::row_key::KeyRoom;
 use super::table::{LockTable, SegmentLock};
 
 #[derive(Default)]
@@ -67,8 +68,8 @@ impl Plan {
             }
         }
         for (row, mode) in held.rows.iter() {
-            if let Some(plan) = self.tables.get_mut(&row.table) {
-                plan.want_row(&row.key, mode);
+            if let Some(plan) = self.tables.get_mut(&row.table()) {
+                plan.want_row(row.key(&mut KeyRoom::default()), mode);
             }
         }
     }
@@ -136,6 +137,14 @@ impl TablePlan {
     }
 
     pub(crate) fn want_range(&mut self, low: &[u8], high: Option<&[u8]>, mode: Mode) {
+        // Held segments come in ascending order: a run of them becomes one range.
+        if let Some(last) = self.ranges.last_mut()
+            && last.mode == mode
+            && last.high.as_deref() == Some(low)
+        {
+            last.high = high.map(KeyBuf::from);
+            return;
+        }
         match self.ranges.iter_mut().find(|range| *range.low == *low && range.high.as_deref() == high) {
             Some(range) => range.mode = range.mode.supremum(mode),
             None => self.ranges.push(Range { low: KeyBuf::from(low), high: high.map(KeyBuf::from), mode }),
@@ -177,5 +186,85 @@ impl TablePlan {
         self.mode = Some(if mode.writes() { Mode::X } else { Mode::S });
         self.ranges.clear();
         self.rows.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::lock::head::Head;
+
+    struct Nothing(Head);
+
+    impl LockTable for Nothing {
+        fn id(&self) -> u32 {
+            1
+        }
+
+        fn name(&self) -> &str {
+            "nothing"
+        }
+
+        fn head(&self) -> &Head {
+            &self.0
+        }
+
+        fn locate(&self, _: &[u8]) -> SegmentLock {
+            segment(b"", None)
+        }
+    }
+
+    fn segment(low: &[u8], high: Option<&[u8]>) -> SegmentLock {
+        SegmentLock { low: KeyBuf::from(low), high: high.map(KeyBuf::from), head: Arc::new(Head::new()) }
+    }
+
+    fn plan() -> TablePlan {
+        let table: Arc<dyn LockTable> = Arc::new(Nothing(Head::new()));
+        TablePlan { table, mode: None, ranges: Vec::new(), rows: BTreeMap::new() }
+    }
+
+    #[test]
+    fn neighbouring_ranges_become_one() {
+        let mut plan = plan();
+        for (low, high) in [(&b"b"[..], &b"d"[..]), (b"d", b"f"), (b"f", b"k")] {
+            plan.want_range(low, Some(high), Mode::S);
+        }
+        plan.want_range(b"k", None, Mode::SIX);
+        plan.want_range(b"k", None, Mode::S);
+        assert_eq!(plan.ranges.len(), 2);
+        assert_eq!(plan.segment_mode(&segment(b"", Some(b"b"))), None);
+        assert_eq!(plan.segment_mode(&segment(b"c", Some(b"e"))), Some(Mode::S));
+        assert_eq!(plan.segment_mode(&segment(b"j", Some(b"l"))), Some(Mode::SIX));
+        assert_eq!(plan.table_mode(), Mode::IX);
+    }
+
+    #[test]
+    fn a_segment_carries_what_is_wanted_in_it() {
+        let mut plan = plan();
+        plan.want_row(b"c", Mode::S);
+        plan.want_row(b"m", Mode::S);
+        plan.want_row(b"m", Mode::U);
+        plan.want_range(b"p", Some(b"q"), Mode::S);
+        assert_eq!(plan.segment_mode(&segment(b"a", Some(b"f"))), Some(Mode::IS));
+        assert_eq!(plan.segment_mode(&segment(b"f", Some(b"p"))), Some(Mode::IX));
+        assert_eq!(plan.segment_mode(&segment(b"f", None)), Some(Mode::SIX));
+        assert_eq!(plan.segment_mode(&segment(b"q", None)), None);
+        let points = |from: &[u8]| plan.next_point(&KeyBuf::from(from)).map(|point| point.to_vec());
+        assert_eq!(points(b""), Some(b"c".to_vec()));
+        assert_eq!(points(b"d"), Some(b"m".to_vec()));
+        assert_eq!(points(b"pp"), Some(b"pp".to_vec()));
+        assert_eq!(points(b"q"), None);
+    }
+
+    #[test]
+    fn a_wide_plan_reads_or_writes_the_table() {
+        for (mode, wide) in [(Mode::S, Mode::S), (Mode::U, Mode::X), (Mode::X, Mode::X)] {
+            let mut plan = plan();
+            plan.want_row(b"a", mode);
+            plan.widen();
+            assert_eq!((plan.table_mode(), plan.rows.len()), (wide, 0));
+        }
     }
 }

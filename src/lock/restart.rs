@@ -72,18 +72,21 @@ impl LockSet {
     fn take_inside(&mut self, plan: &TablePlan) -> Result<()> {
         let mut next = plan.next_point(&KeyBuf::empty());
         while let Some(at) = next {
-            let step = |held: &mut Held, manager: &LockManager| {
+            let step = |held: &mut Held, _: &LockManager| {
                 let table = held.plan_table_index(&plan.table);
-                let segment_mode = |segment: &SegmentLock| plan.segment_mode(segment).unwrap_or(Mode::IS);
-                let index = held.lock_segment(table, &at, segment_mode)?;
-                let end = held.segments[index].lock.high.clone();
-                let inside = |key: &KeyBuf| end.as_ref().is_none_or(|end| key < end);
-                for (key, mode) in plan.rows_from(&at).take_while(|(key, _)| inside(key)) {
-                    held.lock_row(manager, table, key, mode)?;
-                }
-                Ok(end)
+                let mode = |segment: &SegmentLock| plan.segment_mode(segment).unwrap_or(Mode::IS);
+                let index = held.lock_segment(table, &at, mode)?;
+                Ok(held.segments[index].lock.high.clone())
             };
             let end = self.obtain(step, |_| {})?;
+            let inside = |key: &KeyBuf| end.as_ref().is_none_or(|end| key < end);
+            for (key, mode) in plan.rows_from(&at).take_while(|(key, _)| inside(key)) {
+                let step = |held: &mut Held, manager: &LockManager| {
+                    let table = held.plan_table_index(&plan.table);
+                    held.lock_row(manager, table, key, mode)
+                };
+                self.obtain(step, |_| {})?;
+            }
             next = end.and_then(|end| plan.next_point(&end));
         }
         Ok(())

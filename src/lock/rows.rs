@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use ahash::RandomState;
 use smallvec::SmallVec;
 
-use super::heads::RowKey;
 use super::mode::Mode;
+use super::row_key::RowKey;
 
 /// Up to this many rows, comparing them all is faster than hashing one.
 const FEW: usize = 12;
@@ -119,10 +119,9 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::KeyBuf;
 
     fn row(number: u32) -> RowKey {
-        RowKey { table: 1, key: KeyBuf::from(number.to_be_bytes().as_slice()) }
+        RowKey::new(1, &number.to_be_bytes())
     }
 
     #[test]

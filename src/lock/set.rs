@@ -11,11 +11,12 @@ use crate::error::{ErrorKind, Result};
 use crate::options::RESTARTS_PER_STAGE;
 
 use super::blame;
-use super::held::{Blocked, Held, Wanted};
+use super::held::{Held, Wanted};
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::plan::Plan;
 use super::slot::{Registry, Slot};
+use super::step::Blocked;
 use super::table::{LockTable, SegmentLock};
 use super::wait::{Waited, wait};
 use super::waiter::Wakes;
@@ -183,11 +184,13 @@ impl LockSet {
     }
 
     /// How often this lock set started over.
+    #[cfg(test)]
     pub(crate) fn restarts(&self) -> u32 {
         self.restarts
     }
 
     /// Whether a lock was refused so that [`restart`](Self::restart) must come next.
+    #[cfg(test)]
     pub(crate) fn restart_wanted(&self) -> bool {
         self.restart_wanted
     }

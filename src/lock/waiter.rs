@@ -30,7 +30,6 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 enum Signal {
     Thread(Thread),
-    #[cfg_attr(not(test), expect(dead_code, reason = "only threads wait yet; the tests drive tasks"))]
     Task(Waker),
 }
 

@@ -37,18 +37,22 @@ pub(crate) struct CheckpointState {
 struct Capture {
     registration: Registration,
     mark: Mark,
-    tables: Vec<(Arc<TableCore>, Arc<Directory>, Vec<Arc<Segment>>)>,
+    tables: Vec<CapturedTable>,
     definitions: BTreeSet<u32>,
     freed: Vec<(u32, PageAddress)>,
     next_id: u64,
 }
 
-fn capture(engine: &Engine) -> Result<Capture> {
+/// A table, its segments at that moment, and those of them that have changed.
+type CapturedTable = (Arc<TableCore>, Arc<Directory>, Vec<Arc<Segment>>);
+
+fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
     let journal = engine
         .journal
         .as_ref()
         .ok_or_else(|| Error::new(ErrorKind::Unsupported, "a database in memory has no checkpoint"))?;
-    let last = engine.commits.latch();
+    let mut last = engine.commits.latch();
+    last.closed |= closing;
     engine.commits.reset_journal_bytes();
     let tables = engine.catalog.tables().into_iter().filter_map(|table| {
         let directory = table.directory(None)?;
@@ -57,7 +61,7 @@ fn capture(engine: &Engine) -> Result<Capture> {
     });
     Ok(Capture {
         tables: tables.collect(),
-        registration: engine.pager.registry.register(*last),
+        registration: engine.pager.registry.register(last.number),
         mark: journal.mark(),
         definitions: engine.catalog.take_dirty(),
         freed: engine.pager.take_freed(),
@@ -71,7 +75,7 @@ fn capture(engine: &Engine) -> Result<Capture> {
 /// Whatever the page store, the journal or the root file say. What is on disk stays as good as it was, but the caller
 /// must not try again: after a failed sync nobody knows what reached the disk.
 pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bool) -> Result<()> {
-    let capture = capture(engine)?;
+    let capture = capture(engine, clean)?;
     if let Some(journal) = &engine.journal {
         journal.wait_synced(capture.mark.position)?;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::table::apply::{Applier, Image, resident_place};
+use crate::table::apply::{Applier, Image, pinned_place};
 use crate::table::catalog::Catalog;
 use crate::table::pager::Pager;
 use crate::table::table_core::{Definition, TableCore};
@@ -37,17 +37,20 @@ fn apply_definition(pager: &Pager, catalog: &Catalog, commit: u64, definition: D
 fn apply_rows(pager: &Pager, catalog: &Catalog, commit: u64, rows: &[RecordRow<'_>]) -> Result<()> {
     let mut applier = Applier::new(pager, commit);
     let mut table: Option<Arc<TableCore>> = None;
+    // Nothing is evicted between a page's coming in and its edit.
+    let _held = pager.cache.hold();
     for row in rows {
         let same = table.take().filter(|table| table.id() == row.table).or_else(|| catalog.by_id(row.table));
         let core = same.ok_or_else(|| {
             Error::corrupted(format!("commit {commit} in the journal writes table {}, which is not there", row.table))
         })?;
         pager.make_resident(&core, row.key)?;
-        let place = resident_place(&core, row.key)
+        let place = pinned_place(&core, row.key)
             .ok_or_else(|| Error::corrupted(format!("a page of table {:?} cannot be kept in memory", core.name())))?;
         let image = row.row.map(|bytes| Image { bytes, decoded: None, heap: 0 });
         applier.apply(&core, &place, row.key, image);
         table = Some(core);
     }
+    drop(applier.finish());
     Ok(())
 }

@@ -28,10 +28,18 @@ pub(crate) struct Place {
     pub(crate) slot: Arc<PageSlot>,
 }
 
-/// The place of a key, if everything that a commit needs of it is in memory.
-pub(crate) fn resident_place(table: &TableCore, key: &[u8]) -> Option<Place> {
+/// The place of a key, if everything that a commit needs of it is in memory; it then stays there until the write is
+/// applied or the place is [given back](Place::give_back).
+pub(crate) fn pinned_place(table: &TableCore, key: &[u8]) -> Option<Place> {
     let place = place(table, key)?;
-    place.slot.is_resident().then_some(place)
+    place.slot.pin().then_some(place)
+}
+
+impl Place {
+    /// The write will not be applied.
+    pub(crate) fn give_back(&self) {
+        self.slot.latch().unpin();
+    }
 }
 
 fn place(table: &TableCore, key: &[u8]) -> Option<Place> {
@@ -44,22 +52,27 @@ fn place(table: &TableCore, key: &[u8]) -> Option<Place> {
 pub(crate) struct Applier<'a> {
     pager: &'a Pager,
     commit: u64,
-    pub(crate) garbage: Garbage,
+    garbage: Garbage,
     freed: Vec<PageAddress>,
-    /// Whether pages came or went, so that places taken before may be wrong.
+    /// Whether pages were cut, so that places taken before may be wrong.
     moved: bool,
+    /// Pages that had no rows left at some time.
+    emptied: Vec<Place>,
 }
 
 impl<'a> Applier<'a> {
     pub(crate) fn new(pager: &'a Pager, commit: u64) -> Self {
-        Applier { pager, commit, garbage: Garbage::default(), freed: Vec::new(), moved: false }
+        Applier { pager, commit, garbage: Garbage::default(), freed: Vec::new(), moved: false, emptied: Vec::new() }
     }
 
-    /// Puts the image of a row, or removes the row. The place must be resident.
+    /// Puts the image of a row, or removes the row. Uses the pin of the place up.
     pub(crate) fn apply(&mut self, table: &Arc<TableCore>, found: &Place, key: &[u8], image: Option<Image<'_>>) {
         let moved;
         let found = if self.moved {
-            moved = place(table, key).expect("pages that a commit made are in memory");
+            // Only the page that was pinned or one that this commit made can be the place now: both are in memory.
+            moved = place(table, key).expect("the page list is loaded");
+            found.slot.latch().unpin();
+            moved.slot.pin();
             &moved
         } else {
             found
@@ -67,6 +80,7 @@ impl<'a> Applier<'a> {
         found.segment.mark_dirty();
         let slot = &found.slot;
         let mut state = slot.latch();
+        state.unpin();
         let before = state.content.newest().bytes.as_ref().map_or(0, |bytes| bytes.len());
         let at = self.edit(slot, &mut state, key, image);
         let bytes = state.content.newest().bytes.as_ref().expect("resident");
@@ -76,7 +90,7 @@ impl<'a> Applier<'a> {
             found.segment.count(rows > before);
         }
         if rows == 0 && before > 0 {
-            self.drop_page(found, &mut state);
+            self.emptied.push(found.clone());
         }
         if size > PAGE_BYTES && rows > 1 {
             let appended = rows > before && at + 1 == rows;
@@ -209,12 +223,24 @@ impl<'a> Applier<'a> {
         }
     }
 
+    /// Ends the commit, still under the latch: pages that it left without rows go.
+    pub(crate) fn finish(mut self) -> Garbage {
+        for place in std::mem::take(&mut self.emptied) {
+            self.drop_if_empty(&place);
+        }
+        self.garbage
+    }
+
     /// Takes an empty page out of its segment, unless it is the only one.
-    fn drop_page(&mut self, found: &Place, state: &mut SlotState) {
-        if found.segment.with_list(|list| list.slots.len()).unwrap_or(0) < 2 {
+    fn drop_if_empty(&mut self, found: &Place) {
+        let mut state = found.slot.latch();
+        let empty = state.content.newest().bytes.as_ref().is_some_and(|bytes| bytes.is_empty());
+        let listed = found
+            .segment
+            .with_list(|list| (list.slots.len(), list.slots.iter().any(|slot| Arc::ptr_eq(slot, &found.slot))));
+        if !empty || !matches!(listed, Some((2.., true))) {
             return;
         }
-        self.moved = true;
         state.detach(&self.pager.cache);
         found.segment.edit_list(self.commit, &self.pager.registry, |list| {
             if let Some(at) = list.slots.iter().position(|slot| Arc::ptr_eq(slot, &found.slot)) {

@@ -77,6 +77,8 @@ pub(crate) struct SlotState {
     on_clock: bool,
     /// The page has left its segment's list: it charges nothing any more.
     detached: bool,
+    /// Writes of a commit in the making that rely on the bytes being here.
+    pins: u32,
     /// Point reads that found the page not decoded; the second one decodes all of it.
     misses: u8,
 }
@@ -105,7 +107,7 @@ pub(crate) enum Lookup {
     /// Not decoded. True when the page is read often enough to decode all of it.
     Encoded(Arc<PageBytes>, usize, bool),
     /// Not in memory.
-    Stored(StoredPage),
+    Stored,
 }
 
 impl PageSlot {
@@ -130,6 +132,7 @@ impl PageSlot {
                 referenced: true,
                 on_clock: false,
                 detached: false,
+                pins: 0,
                 misses: 0,
             }),
         })
@@ -168,7 +171,7 @@ impl PageSlot {
         };
         let newest = std::ptr::eq(content, state.content.newest());
         let Some(bytes) = &content.bytes else {
-            return content.stored.map_or(Lookup::Absent, Lookup::Stored);
+            return Lookup::Stored;
         };
         let Ok(at) = bytes.search(key) else { return Lookup::Absent };
         if let (true, Some(decoded)) = (newest, &state.decoded) {
@@ -194,8 +197,13 @@ impl PageSlot {
         }
     }
 
-    pub(crate) fn is_resident(&self) -> bool {
-        self.state.lock().content.newest().bytes.is_some()
+    /// Keeps the page from being evicted until [`SlotState::unpin`], if its bytes are in memory.
+    #[inline]
+    pub(crate) fn pin(&self) -> bool {
+        let mut state = self.state.lock();
+        let resident = state.content.newest().bytes.is_some();
+        state.pins += u32::from(resident);
+        resident
     }
 
     /// Hangs bytes read from the store on the newest version, if it is still the one that was read.
@@ -247,7 +255,7 @@ impl PageSlot {
 
     pub(crate) fn evict(&self, cache: &Cache) -> Evicted {
         let mut state = self.state.lock();
-        if std::mem::take(&mut state.referenced) {
+        if std::mem::take(&mut state.referenced) || state.pins > 0 {
             return Evicted::Rest(None);
         }
         let decoded = state.decoded.take();
@@ -332,6 +340,11 @@ impl SlotState {
     pub(crate) fn give_up_decoded(&mut self, garbage: &mut Garbage) {
         garbage.pages.extend(self.decoded.take());
         self.decoded_heap = 0;
+    }
+
+    #[inline]
+    pub(crate) fn unpin(&mut self) {
+        self.pins -= 1;
     }
 
     pub(crate) fn set_decoded(&mut self, rows: Option<Arc<dyn AnyRows>>, heap: usize) {

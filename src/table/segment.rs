@@ -56,7 +56,8 @@ pub(crate) struct Segment {
     pub(crate) head: Arc<Head>,
     /// The page list by commit number. Not loaded: none.
     lists: RwLock<Versioned<Option<Arc<PageList>>>>,
-    stored: RwLock<Option<StoredSegment>>,
+    /// Shared with the left half after a split, which keeps the id: a checkpoint under way may still write for both.
+    stored: Arc<RwLock<Option<StoredSegment>>>,
     rows: AtomicU64,
     /// Changed since the last checkpoint began.
     dirty: AtomicBool,
@@ -75,13 +76,28 @@ impl Segment {
         rows: u64,
     ) -> Arc<Self> {
         let lists = Versioned::new(commit, Some(Arc::new(pages)));
-        Self::with(id, low, high, lists, None, rows, true)
+        Self::with(id, low, high, lists, None, (rows, true))
+    }
+
+    /// The left half of this segment after a split: it goes on under the same id.
+    pub(crate) fn left_half(&self, high: KeyBuf, commit: u64, pages: PageList, rows: u64) -> Arc<Self> {
+        Arc::new(Segment {
+            id: self.id,
+            low: self.low.clone(),
+            high: Some(high),
+            head: Arc::new(Head::new()),
+            lists: RwLock::new(Versioned::new(commit, Some(Arc::new(pages)))),
+            stored: Arc::clone(&self.stored),
+            rows: AtomicU64::new(rows),
+            dirty: AtomicBool::new(true),
+            split_at: AtomicU64::new(0),
+        })
     }
 
     /// A segment known from the directory on disk.
     pub(crate) fn from_store(id: u64, low: KeyBuf, high: Option<KeyBuf>, stored: StoredSegment) -> Arc<Self> {
         let rows = stored.rows;
-        Self::with(id, low, high, Versioned::new(0, None), Some(stored), rows, false)
+        Self::with(id, low, high, Versioned::new(0, None), Some(stored), (rows, false))
     }
 
     fn with(
@@ -90,8 +106,7 @@ impl Segment {
         high: Option<KeyBuf>,
         lists: Versioned<Option<Arc<PageList>>>,
         stored: Option<StoredSegment>,
-        rows: u64,
-        dirty: bool,
+        (rows, dirty): (u64, bool),
     ) -> Arc<Self> {
         Arc::new(Segment {
             id,
@@ -99,7 +114,7 @@ impl Segment {
             high,
             head: Arc::new(Head::new()),
             lists: RwLock::new(lists),
-            stored: RwLock::new(stored),
+            stored: Arc::new(RwLock::new(stored)),
             rows: AtomicU64::new(rows),
             dirty: AtomicBool::new(dirty),
             split_at: AtomicU64::new(0),

@@ -125,7 +125,7 @@ pub(crate) fn get<V: Row>(
                 }
                 return Ok(Some(decode_one::<V>(table, key, bytes.row(at))?.into()));
             }
-            Lookup::Stored(_) => {
+            Lookup::Stored => {
                 let Some(view) = pager.view(table, &slot, number, Keep::Always)? else { return Ok(None) };
                 match row_in_view(table, &view, key)? {
                     Some(row) => return Ok(Some(row)),

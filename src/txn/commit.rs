@@ -10,30 +10,42 @@ use smallvec::SmallVec;
 use super::engine::Engine;
 use super::record::{rows_record, table_record};
 use super::write_set::WriteSet;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::options::Durability;
 use crate::storage::journal::{Payload, Position, Reservation};
-use crate::table::apply::{Applier, Place, resident_place};
+use crate::table::apply::{Applier, Place, pinned_place};
 use crate::table::page::Garbage;
 use crate::table::registry::Registration;
 use crate::table::segment::Segment;
 use crate::table::table_core::{Definition, TableCore};
 
-/// Who holds the latch is alone with the last commit number, the journal's end and the newest versions of all pages.
+/// What the commit latch guards. Who holds it is alone with the journal's end and the newest versions of all pages.
+#[derive(Debug)]
+pub(crate) struct Last {
+    /// The number of the last commit.
+    pub(crate) number: u64,
+    /// No commit may follow: the closing checkpoint is made.
+    pub(crate) closed: bool,
+}
+
+/// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Commits {
-    last: CachePadded<Mutex<u64>>,
+    last: CachePadded<Mutex<Last>>,
     /// Journal bytes appended since the last checkpoint began.
     journal_bytes: CachePadded<AtomicU64>,
 }
 
 impl Commits {
     pub(crate) fn new(last: u64) -> Self {
-        Commits { last: CachePadded::new(Mutex::new(last)), journal_bytes: CachePadded::new(AtomicU64::new(0)) }
+        Commits {
+            last: CachePadded::new(Mutex::new(Last { number: last, closed: false })),
+            journal_bytes: CachePadded::new(AtomicU64::new(0)),
+        }
     }
 
-    /// The commit latch; what it guards is the number of the last commit.
-    pub(crate) fn latch(&self) -> MutexGuard<'_, u64> {
+    /// The commit latch.
+    pub(crate) fn latch(&self) -> MutexGuard<'_, Last> {
         self.last.lock()
     }
 
@@ -66,7 +78,7 @@ impl Engine {
     /// The number of the last commit, registered as being read.
     pub(crate) fn capture(&self) -> Registration {
         let last = self.commits.latch();
-        self.pager.registry.register(*last)
+        self.pager.registry.register(last.number)
     }
 
     fn prepare(&self, record: impl FnOnce() -> Vec<u8>) -> Result<Prepared> {
@@ -96,12 +108,15 @@ impl Engine {
         let mut held = None;
         let mut last = loop {
             let last = self.commits.latch();
+            if last.closed {
+                return Err(closed());
+            }
             let Some(missing) = find_places(&writes, &mut places) else { break last };
             drop(last);
             held.get_or_insert_with(|| self.pager.cache.hold());
             self.load_missing(&writes, missing)?;
         };
-        let number = *last + 1;
+        let number = last.number + 1;
         let position = self.append(number, prepared);
         let mut applier = Applier::new(&self.pager, number);
         let mut grown: SmallVec<[(Arc<TableCore>, Arc<Segment>); 1]> = SmallVec::new();
@@ -115,11 +130,12 @@ impl Engine {
                 grown.push((Arc::clone(table), segment));
             }
         });
-        *last = number;
+        let garbage = applier.finish();
+        last.number = number;
         drop(last);
         drop(held);
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
-        Ok(Committed { position, garbage: applier.garbage, grown })
+        Ok(Committed { position, garbage, grown })
     }
 
     /// Reads the pages of all writes from the `missing`th on, for a commit that found one not in memory.
@@ -157,22 +173,32 @@ impl Engine {
     ) -> Result<Arc<TableCore>> {
         let prepared = self.prepare(|| table_record(&definition))?;
         let mut last = self.commits.latch();
-        let number = *last + 1;
+        if last.closed {
+            return Err(closed());
+        }
+        let number = last.number + 1;
         self.append(number, prepared);
         let table = apply(number, definition);
-        *last = number;
+        last.number = number;
         Ok(table)
     }
 }
 
-/// Finds the places of all writes. Some: the first write whose page is not in memory.
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the database was closed")
+}
+
+/// Finds and pins the places of all writes. Some: the first write whose page is not in memory.
 fn find_places(writes: &WriteSet, places: &mut SmallVec<[Place; 8]>) -> Option<usize> {
-    places.clear();
     for table in writes.tables() {
         for key in table.rows.keys() {
-            match resident_place(&table.core, key) {
+            match pinned_place(&table.core, key) {
                 Some(place) => places.push(place),
-                None => return Some(places.len()),
+                None => {
+                    let missing = places.len();
+                    places.drain(..).for_each(|place| place.give_back());
+                    return Some(missing);
+                }
             }
         }
     }

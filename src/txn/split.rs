@@ -50,14 +50,12 @@ impl Engine {
         };
         let rows = (counts[..at].iter().sum(), counts[at..].iter().sum());
         let (left, right) = (part(0..at), part(at..counts.len()));
-        let left = Segment::new(segment.id, segment.low.clone(), Some(low.clone()), *last, left, rows.0);
-        let right = Segment::new(self.pager.fresh_id(), low, segment.high.clone(), *last, right, rows.1);
-        if let Some(stored) = segment.stored() {
-            left.set_stored(stored);
-        }
+        // The left half keeps the id, and with it what the directory on disk says of it.
+        let left = segment.left_half(low.clone(), last.number, left, rows.0);
+        let right = Segment::new(self.pager.fresh_id(), low, segment.high.clone(), last.number, right, rows.1);
         let directory = table.with_directory(|directory| directory.with_split(segment, left, right));
         let Some(directory) = directory else { return false };
-        table.replace_directory(*last, directory, &self.pager.registry);
+        table.replace_directory(last.number, directory, &self.pager.registry);
         segment.head.retire();
         self.counts.segment_splits.fetch_add(1, Ordering::Relaxed);
         true

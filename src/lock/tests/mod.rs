@@ -1,10 +1,15 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
+mod dump;
+mod liveness;
+mod model;
+mod model_traps;
 mod names;
 mod restarts;
 mod rows;
 mod speed;
 mod splits;
+mod stress;
 
 use std::panic::Location;
 use std::sync::Arc;
