@@ -101,16 +101,15 @@ impl SledStore {
             Inner { folder, open: RwLock::new(Some(Open { db, trees })), poison: Poison::new("page store", path) };
         let inner = Arc::new(inner);
         let progress = Progress::default();
-        let writer =
-            Writer {
-                inner: Arc::clone(&inner),
-                data,
-                rein: Rein::new(),
-                progress: progress.clone(),
-                wrote: false,
-                #[cfg(test)]
-                syncs: 0,
-            };
+        let writer = Writer {
+            inner: Arc::clone(&inner),
+            data,
+            rein: Rein::new(),
+            progress: progress.clone(),
+            wrote: false,
+            #[cfg(test)]
+            syncs: 0,
+        };
         let queue = WorkQueue::start("gangline-pages", writer, progress, stall_limit)?;
         Ok(SledStore { inner, queue })
     }
