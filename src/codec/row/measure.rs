@@ -42,7 +42,7 @@ impl RowMeasure {
     /// Counts a number, a length or a variant, read as `bytes` bytes.
     #[inline]
     fn number(&mut self, bytes: usize) -> usize {
-        self.read_bytes = self.read_bytes.saturating_add(bytes);
+        self.read_bytes += bytes;
         bytes
     }
 
@@ -104,8 +104,9 @@ pub(super) struct Parts<'e> {
     measure: &'e mut RowMeasure,
     name: &'static str,
     place: PartsPlace,
-    /// Parts that were announced, and those of them that did not come yet.
+    /// Parts that were announced.
     count: usize,
+    /// Those of them that did not come yet.
     left: usize,
     /// What had been claimed before the first part.
     read_before: usize,
@@ -164,7 +165,7 @@ impl Parts<'_> {
         }
         if self.place != PartsPlace::Here && self.count > 0 && self.measure.read_bytes == self.read_before {
             return Err(RowFault::unsupported(
-                "a list of values that take no bytes cannot be stored; store its length",
+                "it holds a list of values that take no bytes; store their number instead",
             ));
         }
         self.measure.depth_left += 1;
