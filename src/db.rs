@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
-use crate::codec::{Key, KeyBuf};
+use crate::codec::Key;
 use crate::context;
 use crate::error::Result;
 use crate::lock::{LockGuard, LockManager};
@@ -89,7 +89,7 @@ impl Options {
 }
 
 impl Db {
-    fn of(opened: Opened) -> Result<Db> {
+    pub(crate) fn of(opened: Opened) -> Result<Db> {
         let Opened { engine, keeper, lock } = opened;
         let inner = Inner { engine, keeper, lock: Mutex::new(lock), pool: OnceLock::new() };
         Ok(Db { inner: Arc::new(inner) })
@@ -400,123 +400,5 @@ impl Db {
         context::check_free("Db::verify", Location::caller())?;
         self.engine().check_alive()?;
         Ok(recovery::verify(self.engine()))
-    }
-}
-
-impl Snapshot {
-    /// Reads a row.
-    ///
-    /// # Errors
-    /// As [`Db::get`].
-    #[track_caller]
-    pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
-        context::check_free("Snapshot::get", Location::caller())?;
-        self.engine.check_alive()?;
-        let Some(core) = self.engine.table_if_any(table)? else { return Ok(None) };
-        let key: KeyBuf = crate::codec::encode_key::<K>(key);
-        typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key)
-    }
-
-    /// Reads the whole table in parallel, as [`Db::read`].
-    ///
-    /// # Errors
-    /// As [`Db::get`].
-    #[track_caller]
-    pub fn read<K: Key, V: Row, T: Send>(
-        &self,
-        table: Table<K, V>,
-        select: impl Fn(&V) -> bool + Sync,
-        project: impl Fn(&V) -> T + Sync,
-    ) -> Result<Vec<T>> {
-        query::read(Source::Snapshot(self), table, select, project, Location::caller())
-    }
-
-    /// A read of many rows with ranges, limits and folds.
-    #[track_caller]
-    pub fn query<K: Key, V: Row>(&self, table: Table<K, V>) -> Query<'_, K, V> {
-        Query::new(Source::Snapshot(self), table, Location::caller())
-    }
-
-    /// The number of rows. Counts them, unlike [`Db::len`]; decodes none.
-    ///
-    /// # Errors
-    /// As [`Db::get`].
-    #[track_caller]
-    pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
-        self.query(table).count()
-    }
-
-    /// The first row in key order.
-    ///
-    /// # Errors
-    /// As [`Db::get`].
-    #[track_caller]
-    pub fn first<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<(K, Shared<V>)>> {
-        query::first(Source::Snapshot(self), table, Location::caller())
-    }
-
-    /// The last row in key order.
-    ///
-    /// # Errors
-    /// As [`Db::get`].
-    #[track_caller]
-    pub fn last<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<(K, Shared<V>)>> {
-        query::last(Source::Snapshot(self), table, Location::caller())
-    }
-}
-
-impl Transaction {
-    /// Reads the whole table in parallel, this transaction's own writes included. The table stays locked in shared
-    /// mode.
-    ///
-    /// # Errors
-    /// As [`Transaction::get`].
-    #[track_caller]
-    pub fn read<K: Key, V: Row, T: Send>(
-        &self,
-        table: Table<K, V>,
-        select: impl Fn(&V) -> bool + Sync,
-        project: impl Fn(&V) -> T + Sync,
-    ) -> Result<Vec<T>> {
-        query::read(Source::Transaction(self), table, select, project, Location::caller())
-    }
-
-    /// A read of many rows with ranges, limits and folds, this transaction's own writes included. The segments that
-    /// hold the range stay locked in shared mode.
-    #[track_caller]
-    pub fn query<K: Key, V: Row>(&self, table: Table<K, V>) -> Query<'_, K, V> {
-        Query::new(Source::Transaction(self), table, Location::caller())
-    }
-
-    /// The first row in key order. Locks what it looked at.
-    ///
-    /// # Errors
-    /// As [`Transaction::get`].
-    #[track_caller]
-    pub fn first<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<(K, Shared<V>)>> {
-        query::first(Source::Transaction(self), table, Location::caller())
-    }
-
-    /// The last row in key order. Locks what it looked at.
-    ///
-    /// # Errors
-    /// As [`Transaction::get`].
-    #[track_caller]
-    pub fn last<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<(K, Shared<V>)>> {
-        query::last(Source::Transaction(self), table, Location::caller())
-    }
-
-    /// Changes every row for which `select` is true, and gives their number.
-    ///
-    /// # Errors
-    /// As [`Transaction::put`].
-    #[track_caller]
-    pub fn update<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        select: impl Fn(&V) -> bool + Sync,
-        change: impl Fn(&mut V) + Sync,
-    ) -> Result<u64> {
-        query::update(self, table, select, change, Location::caller())
     }
 }

@@ -1,4 +1,52 @@
 //! Gangline: an embedded, typed key-value store with parallel scans and locks that cannot deadlock.
+//!
+//! A gangline is the line that keeps a sled team in order, so that many pull at once and none gets tangled. Rows of the
+//! program's own types live in sled trees. [`Db::read`] selects and projects them in parallel; [`Db::transact`] changes
+//! them in serializable transactions, any number at once, under locks that are taken in one global order, so that
+//! no deadlock can happen and no transaction fails with a conflict.
+//!
+//! ```
+//! use gangline::{Db, Table};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Clone)]
+//! struct Product {
+//!     name: String,
+//!     price: u64,
+//! }
+//! const PRODUCTS: Table<u32, Product> = Table::new("products");
+//!
+//! # fn main() -> gangline::Result<()> {
+//! let db = Db::in_memory()?; // or Db::open("shop.gangline")?
+//! db.put(PRODUCTS, 1, Product { name: "harness".into(), price: 4_900 })?;
+//! db.put(PRODUCTS, 2, Product { name: "booties".into(), price: 900 })?;
+//! let cheap = db.read(PRODUCTS, |product| product.price < 1_000, |product| product.name.clone())?;
+//! assert_eq!(cheap, ["booties"]);
+//! # Ok(()) }
+//! ```
+//!
+//! # Where to start
+//!
+//! - [`Db`] and [`Options`]: open, read, write, close. [`Table`]: what a program says of a table.
+//! - [`Transaction`]: several rows, all or nothing. [`Snapshot`]: one instant, for as long as wanted.
+//! - [`Query`]: ranges, limits, folds. [`Access`]: one service over all three.
+//! - [`Db::lock`]: names of the program, in the same order as the data. [`Pool`]: threads for its jobs.
+//! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
+//! - [`architecture`] and [`design`]: how it works, and why so.
+//!
+//! # What it is not
+//!
+//! It is not a server, not a query language, and not for several processes at once: a store has one process. It has no
+//! secondary indexes and no migration of row types yet. Rows are up to 5 KiB, keys up to [`MAX_KEY_BYTES`].
+//!
+//! # Isolation and durability
+//!
+//! Transactions are serializable, in the order of their commits, ranges and absent keys included. Reads outside
+//! transactions see the state after one commit, and never wait for writers. With [`Durability::Immediate`] (the default)
+//! a commit returns when it is on disk; with [`Durability::Eventual`] within 100 ms after, and what survives is always a
+//! prefix of the commits. A reader may see a commit that is not on disk yet; [`Db::sync`] closes that gap.
+
+#![deny(missing_docs, unnameable_types)]
 
 mod error;
 mod options;
@@ -33,3 +81,17 @@ pub use recovery::{TableReport, VerifyReport};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
 pub use txn::{Snapshot, Transaction};
+
+#[doc = include_str!("lab.md")]
+pub mod lab {}
+
+#[doc = include_str!("../ARCHITECTURE.md")]
+pub mod architecture {}
+
+#[doc = include_str!("../DESIGN.md")]
+pub mod design {}
+
+/// The example of the README, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

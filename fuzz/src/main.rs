@@ -1,1 +1,105 @@
-fn main() {}
+//! `gangline-torture`: tries to break Gangline, and says what came of it as `name value` lines.
+//!
+//! Ends with 0 when nothing was found, 1 when something was, 2 when the command line is wrong.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use gangline_torture::args::Args;
+use gangline_torture::model::op::Promise;
+use gangline_torture::{Failure, crash, model, transfer};
+
+const USAGE: &str = "\
+usage: gangline-torture COMMAND [OPTIONS]
+
+  model     random operations on a store and on a BTreeMap, with reopening and kills
+            --seed S (1)  --ops N (20000)  --round R (all)  --in-process (no child processes)
+  transfer  threads that move money in opposite orders
+            --seconds N (10)  --threads T (2)  --accounts N (64)  --seed S (1)
+  crash     writers in a child process that is killed
+            --kills N (50)  --seed S (1)
+";
+
+/// Why the program ends.
+enum End {
+    WrongArguments(String),
+    Found(Failure),
+}
+
+impl From<String> for End {
+    fn from(text: String) -> Self {
+        End::WrongArguments(text)
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        End::Found(failure)
+    }
+}
+
+impl From<std::io::Error> for End {
+    fn from(error: std::io::Error) -> Self {
+        End::Found(error.into())
+    }
+}
+
+fn main() -> ExitCode {
+    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process"]).map_err(End::from).and_then(run) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(End::WrongArguments(text)) => (format!("{text}\n\n{USAGE}"), 2),
+        Err(End::Found(failure)) => (format!("failed: {failure}\n"), 1),
+    };
+    // Where standard error is closed there is nobody to tell.
+    drop(std::io::stderr().write_all(text.as_bytes()));
+    ExitCode::from(code)
+}
+
+fn run(mut args: Args) -> Result<(), End> {
+    let lines = match args.command.as_str() {
+        "model" => {
+            let plan = model::Plan {
+                seed: args.option_or("seed", 1)?,
+                ops: args.option_or("ops", 20_000)?,
+                round: args.option("round")?,
+                processes: !args.flag("in-process"),
+            };
+            args.finish()?;
+            model::run(&plan)?.lines()
+        }
+        "transfer" => {
+            let plan = transfer::Plan {
+                time: Duration::from_secs(args.option_or("seconds", 10)?),
+                threads: args.option_or("threads", 2)?,
+                accounts: args.option_or("accounts", 64)?,
+                seed: args.option_or("seed", 1)?,
+            };
+            args.finish()?;
+            transfer::run(&plan)?.lines()
+        }
+        "crash" => {
+            let plan = crash::Plan { kills: args.option_or("kills", 50)?, seed: args.option_or("seed", 1)? };
+            args.finish()?;
+            crash::run(&plan)?.lines()
+        }
+        // The two that this program starts itself.
+        "model-child" => {
+            let promise = match args.option_or("durability", "immediate".to_owned())?.as_str() {
+                "eventual" => Promise::Eventual,
+                _ => Promise::Immediate,
+            };
+            let place = args.path("store")?;
+            args.finish()?;
+            return Ok(model::remote::serve(&place, promise)?);
+        }
+        "crash-child" => {
+            let (place, seed) = (args.path("store")?, args.option_or("seed", 1)?);
+            args.finish()?;
+            return Ok(crash::child::write(&place, seed)?);
+        }
+        other => return Err(End::WrongArguments(format!("there is no command {other:?}"))),
+    };
+    std::io::stdout().write_all(lines.as_bytes())?;
+    Ok(())
+}

@@ -45,3 +45,29 @@ impl fmt::Debug for KeyBuf {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::hash::{BuildHasher, RandomState};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        // Maps are searched with borrowed bytes, so owned and borrowed must agree, in place and on the heap.
+        #[test]
+        fn a_key_orders_and_hashes_as_its_bytes(
+            a in prop::collection::vec(0u8..3, 0..40),
+            b in prop::collection::vec(0u8..3, 0..40),
+        ) {
+            let (left, right) = (KeyBuf::from(&a[..]), KeyBuf::from(&b[..]));
+            prop_assert_eq!(left.cmp(&right), a.cmp(&b));
+            prop_assert_eq!(left == right, a == b);
+            prop_assert_eq!(&left[..], &a[..]);
+            prop_assert!(KeyBuf::empty() <= left);
+            let hasher = RandomState::new();
+            prop_assert_eq!(hasher.hash_one(&left), hasher.hash_one(Borrow::<[u8]>::borrow(&left)));
+        }
+    }
+}

@@ -11,8 +11,8 @@ mod shape;
 
 pub(crate) use frame::PageIdentity;
 pub use key::{First, Key, KeyVia, Prefix, TotalF64};
-pub(crate) use key::{decode_key, encode_key, key_bounds, prefix_bounds, successor};
+pub(crate) use key::{decode_key, encode_key, key_bounds, prefix_bounds};
 pub(crate) use key_buf::KeyBuf;
-pub(crate) use page::{PageBytes, row_checksum};
-pub(crate) use row::{RowFault, RowFaultKind, RowSize, check_row, decode_row, encode_row, heap_bytes};
-pub(crate) use shape::{Fields, Shape, Value, Variant};
+pub(crate) use page::PageBytes;
+pub(crate) use row::{check_row, decode_row, encode_row, heap_bytes};
+pub(crate) use shape::Shape;

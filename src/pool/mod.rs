@@ -34,6 +34,8 @@ mod task;
 mod workers;
 
 #[cfg(test)]
+mod named_tests;
+#[cfg(test)]
 mod tests;
 
 pub use pool::Pool;

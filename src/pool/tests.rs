@@ -20,7 +20,7 @@ fn here() -> &'static Location<'static> {
 }
 
 /// Runs the body on a thread of its own and fails if it does not end.
-fn ends(body: impl FnOnce() + Send + 'static) {
+pub(super) fn ends(body: impl FnOnce() + Send + 'static) {
     let done = Arc::new(Gate::default());
     let signal = OpenOnDrop(done.clone());
     let thread = thread::spawn(move || {
@@ -74,7 +74,7 @@ impl Wake for Bell {
 }
 
 /// The smallest executor: polls, and sleeps until woken.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let bell = Arc::new(Bell::default());
     let waker = Waker::from(bell.clone());
@@ -169,6 +169,38 @@ fn a_call_works_alone_while_the_threads_are_taken_and_gets_help_when_they_come_f
             if thread::current().id() == caller { Ok(()) } else { Err(Helped) }
         });
         assert!(helped.is_err(), "no thread came to help");
+    });
+}
+
+#[test]
+fn scoped_and_long_lived_threads_count_together_and_take_turns() {
+    ends(|| {
+        let (pool, gate) = (Pool::new(2), Gate::default());
+        let threads_in = Arc::new(AtomicUsize::new(0));
+        let on_pool_thread = || thread::current().name().is_some_and(|name| name.starts_with("gangline-pool"));
+        let all_in = Barrier::new(5);
+        let most = thread::scope(|scope| {
+            // Two calls of two items each: two callers and two threads of the pool.
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    pool.map(0..2, |_| {
+                        threads_in.fetch_add(usize::from(on_pool_thread()), SeqCst);
+                        all_in.wait();
+                        gate.pass();
+                        threads_in.fetch_sub(usize::from(on_pool_thread()), SeqCst);
+                    })
+                });
+            }
+            all_in.wait();
+            assert_eq!(threads_in.load(SeqCst), 2);
+            let now = threads_in.clone();
+            let task = pool.apply_async(move || now.load(SeqCst) + 1);
+            // Time for a worker to do wrong; a right one cannot start.
+            (0..5_000).for_each(|_| thread::yield_now());
+            gate.open();
+            block_on(task).unwrap()
+        });
+        assert!(most <= 2, "{most} threads of a pool of 2");
     });
 }
 

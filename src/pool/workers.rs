@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -103,9 +102,9 @@ impl Workers {
     fn serve(&self) {
         let _in_job = context::adopt(&Inherited::default());
         while let Some((job, permit)) = self.next() {
-            // Items catch their own panics; what is left are drops of the user's values.
-            let helped = catch_unwind(AssertUnwindSafe(|| job.help()));
-            discard((job, helped));
+            job.help();
+            // Perhaps the last to know the job: the results nobody waited for are dropped here.
+            discard(job);
             drop(permit);
         }
     }

@@ -15,6 +15,8 @@
 
 mod driver;
 mod ends;
+mod on_snapshot;
+mod on_transaction;
 mod request;
 mod scan;
 mod source;

@@ -79,10 +79,6 @@ impl<'a, V: Row> Scan<'a, V> {
         Scan { engine, site, table, number, _registration: registration, low, high, own }
     }
 
-    pub(crate) fn table_name(&self) -> &str {
-        self.table.name()
-    }
-
     fn directory(&self) -> Option<Arc<Directory>> {
         let empty = self.high.as_ref().is_some_and(|high| *high <= self.low);
         if empty { None } else { self.table.directory(Some(self.number)) }
@@ -132,7 +128,7 @@ impl<'a, V: Row> Scan<'a, V> {
         for at in pages {
             let read = read_page(&self.engine.pager, &self.table, &list.slots[at], self.number, Keep::IfRoom)?;
             let Some(page) = read else { continue };
-            let low = (at > 0).then(|| &*list.lows[at]).unwrap_or(&part.segment.low);
+            let low = if at > 0 { &*list.lows[at] } else { &*part.segment.low };
             let high = list.lows.get(at + 1).or(part.segment.high.as_ref());
             if self.feed_page(&page, low, high.map(|high| &**high), &mut row).is_break() {
                 return Ok(ControlFlow::Break(()));

@@ -37,11 +37,14 @@ pub(crate) struct CheckpointState {
 struct Capture {
     registration: Registration,
     mark: Mark,
-    tables: Vec<(Arc<TableCore>, Arc<Directory>, Vec<Arc<Segment>>)>,
+    tables: Vec<CapturedTable>,
     definitions: BTreeSet<u32>,
     freed: Vec<(u32, PageAddress)>,
     next_id: u64,
 }
+
+/// A table, its segments at that moment, and those of them that have changed.
+type CapturedTable = (Arc<TableCore>, Arc<Directory>, Vec<Arc<Segment>>);
 
 fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
     let journal = engine

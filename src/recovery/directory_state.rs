@@ -83,15 +83,4 @@ impl DirectoryState {
             })
             .collect()
     }
-
-    /// The parts of a table's definition that are in force.
-    pub(crate) fn definition_parts(&self, table: u32) -> Vec<u16> {
-        self.entries
-            .range(Subject::Table(table, 0)..=Subject::Table(table, u16::MAX))
-            .filter_map(|(subject, _)| match subject {
-                Subject::Table(_, part) => Some(*part),
-                Subject::Segment(..) => None,
-            })
-            .collect()
-    }
 }

@@ -14,6 +14,9 @@ mod replay;
 mod sweep;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use keeper::Keeper;
 pub(crate) use open::{Opened, in_memory, open};
 pub(crate) use verify::verify;

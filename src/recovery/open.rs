@@ -27,9 +27,6 @@ use crate::table::segment::Segment;
 use crate::table::table_core::TableCore;
 use crate::txn::Engine;
 
-/// Name of the first folder of the page store.
-const FIRST_SLED_FOLDER: &str = "sled-000001";
-
 /// An open database.
 #[derive(Debug)]
 pub(crate) struct Opened {
@@ -118,7 +115,7 @@ fn open_existing(
 
 /// Makes a store. The root comes last: a folder without one holds nothing that was promised.
 fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Result<Parts> {
-    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, FIRST_SLED_FOLDER)?);
+    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, &names::sled_folder(1))?);
     let folder = dir.join(names::JOURNAL);
     let journal = Journal::create(Arc::clone(&files), &folder, 1, None, journal_options(options))?;
     let root = first_root(journal.mark());
@@ -167,7 +164,7 @@ fn first_root(mark: Mark) -> Root {
         number: 1,
         format: FORMAT,
         clean: false,
-        sled_folder: FIRST_SLED_FOLDER.to_owned(),
+        sled_folder: names::sled_folder(1),
         directory_hash: 0,
         directory_entries: 0,
         next_id: 1,

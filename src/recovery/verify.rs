@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::codec::Shape;
 use crate::error::Result;
 use crate::table::pager::Keep;
 use crate::table::registry::Registration;
@@ -69,10 +70,14 @@ fn verify_table(engine: &Engine, table: &TableCore, registration: &Registration)
     let mut report =
         TableReport { name: table.name().to_owned(), rows: 0, checksum: 0, segments: 0, pages: 0, errors: Vec::new() };
     let Some(directory) = table.directory(Some(registration.number())) else { return report };
+    let definition = table.definition();
+    let shape = Some(&definition.row_shape).filter(|shape| shape.is_complete());
     let mut last: Option<Vec<u8>> = None;
     for segment in directory.segments() {
         report.segments += 1;
-        if let Err(error) = verify_segment(engine, table, segment, registration.number(), &mut report, &mut last) {
+        if let Err(error) =
+            verify_segment(engine, (table, shape), segment, registration.number(), &mut report, &mut last)
+        {
             report.errors.push(format!("{error} (keys from {})", hex(&segment.low)));
         }
     }
@@ -81,7 +86,7 @@ fn verify_table(engine: &Engine, table: &TableCore, registration: &Registration)
 
 fn verify_segment(
     engine: &Engine,
-    table: &TableCore,
+    (table, shape): (&TableCore, Option<&Shape>),
     segment: &Segment,
     number: u64,
     report: &mut TableReport,
@@ -106,7 +111,10 @@ fn verify_segment(
         {
             report.errors.push(format!("a page does not have the rows that its list counts (keys from {})", hex(low)));
         }
-        for (key, _) in bytes.iter() {
+        for (key, row) in bytes.iter() {
+            if let Some(Err(fault)) = shape.map(|shape| shape.read_value(row)) {
+                report.errors.push(format!("the row under {} does not have the stored shape: {fault}", hex(key)));
+            }
             let inside = key >= &**low && high.is_none_or(|high| key < &**high);
             if !inside || last.as_deref().is_some_and(|last| last >= key) {
                 report.errors.push(format!("the key {} stands in the wrong place", hex(key)));

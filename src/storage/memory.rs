@@ -1,11 +1,11 @@
 //! The page store in memory: the reference for what a page store does, and the store of in-memory databases.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 use parking_lot::RwLock;
 
-use super::page_store::{PageStore, StoreOp, TreeId, check_batch};
+use super::page_store::{EntryVisitor, PageStore, StoreOp, TreeId, check_batch};
 use crate::error::{Error, ErrorKind, Result};
 
 type Tree = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -36,7 +36,7 @@ impl PageStore for MemoryStore {
         Ok(true)
     }
 
-    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<()> {
+    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut EntryVisitor<'_>) -> Result<()> {
         let trees = self.trees.read();
         let Some(tree) = trees.as_ref().ok_or_else(closed)?.get(&tree) else { return Ok(()) };
         for (key, value) in tree.range::<[u8], _>((Bound::Included(from), Bound::Unbounded)) {

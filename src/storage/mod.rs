@@ -19,6 +19,7 @@ pub(crate) mod journal;
 mod lock_file;
 mod memory;
 mod page_store;
+mod poison;
 mod rein;
 mod root;
 mod sled_folder;
@@ -28,10 +29,7 @@ mod work_queue;
 #[cfg(test)]
 pub(crate) mod wrap;
 
-pub(crate) use file::{FileHandle, FileLayer, OsFiles};
-pub(crate) use journal::{
-    Journal, JournalOptions, Mark, Payload, Position, ReplayStart, Reservation, TailInfo, replay,
-};
+pub(crate) use file::{FileLayer, OsFiles};
 pub(crate) use lock_file::LockFile;
 pub(crate) use memory::MemoryStore;
 pub(crate) use page_store::{PageStore, StoreOp, TreeId};

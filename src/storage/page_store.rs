@@ -28,6 +28,9 @@ pub(crate) enum StoreOp {
     Remove { tree: TreeId, key: Vec<u8> },
 }
 
+/// What a scan shows entries to: key and value.
+pub(crate) type EntryVisitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// Trees of bytes on disk or in memory.
 ///
 /// A store may be called by many threads. Writes of one batch are applied in their order; a batch is not atomic.
@@ -39,7 +42,7 @@ pub(crate) trait PageStore: Send + Sync {
 
     /// Shows entries from the key `from` (included) on, ascending, until `visit` breaks or the tree ends. Entries
     /// written during the scan may be seen or not.
-    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<()>;
+    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut EntryVisitor<'_>) -> Result<()>;
 
     /// Applies the batch in its order. Refuses a value longer than [`MAX_STORED_BYTES`] before anything is written.
     fn write(&self, batch: Vec<StoreOp>) -> Result<()>;

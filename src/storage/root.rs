@@ -129,6 +129,12 @@ impl RootFile {
         let root = decode(&frame).ok_or_else(|| {
             Error::corrupted(format!("root file {}: slot {slot} makes no sense; run repair", path.display()))
         })?;
+        // Written once more: after a sync that failed, the system may show a root that it has given up writing, and the
+        // next one goes over the only other.
+        let offset = slot * SLOT_BYTES;
+        let len = FRAME_BYTES + frame.body.len();
+        handle.write_at(offset, &bytes[offset as usize..][..len]).map_err(failed)?;
+        handle.sync_all().map_err(failed)?;
         Ok(Some((RootFile { path, handle, slot, failed: false }, root)))
     }
 

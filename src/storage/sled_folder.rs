@@ -77,15 +77,25 @@ impl SledFolder {
         File::options().read(true).write(true).open(self.path.join(DATA))
     }
 
-    /// Renames snapshots so that sled does not find them and builds its state from its log alone. Returns whether
-    /// there were any.
-    pub(super) fn set_snapshots_aside(&self) -> io::Result<bool> {
-        let snapshots = self.snapshots()?;
-        for snapshot in &snapshots {
+    /// Renames snapshots so that sled does not find them and builds its state from its log alone. Returns the names
+    /// that they had and have.
+    pub(super) fn set_snapshots_aside(&self) -> io::Result<Vec<(PathBuf, PathBuf)>> {
+        let mut moved = Vec::new();
+        for snapshot in self.snapshots()? {
             let name = snapshot.file_name().unwrap_or_default().to_string_lossy();
-            fs::rename(snapshot, self.path.join(format!("{ASIDE_PREFIX}{name}")))?;
+            let aside = self.path.join(format!("{ASIDE_PREFIX}{name}"));
+            fs::rename(&snapshot, &aside)?;
+            moved.push((snapshot, aside));
         }
-        Ok(!snapshots.is_empty())
+        Ok(moved)
+    }
+
+    /// Gives snapshots their names back, for a repair to find the folder as it was.
+    pub(super) fn put_snapshots_back(&self, moved: &[(PathBuf, PathBuf)]) {
+        for (snapshot, aside) in moved {
+            // Nothing depends on it: a snapshot only saves time.
+            let _ = fs::rename(aside, snapshot);
+        }
     }
 
     /// Waits until sled's lock on its data is free: it can outlive the last handle by some milliseconds. Returns

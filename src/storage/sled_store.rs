@@ -16,15 +16,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::ops::ControlFlow;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
-use super::page_store::{PageStore, StoreOp, TreeId, check_batch};
+use super::page_store::{EntryVisitor, PageStore, StoreOp, TreeId, check_batch};
+use super::poison::Poison;
 use super::rein::{Rein, SEGMENT_BYTES};
 use super::sled_folder::{SledFolder, retry};
 use super::work_queue::{Lost, Progress, WorkQueue};
@@ -52,20 +53,12 @@ struct Inner {
     folder: SledFolder,
     /// `None` once it is closed.
     open: RwLock<Option<Open>>,
-    poison: Mutex<Option<Poison>>,
+    poison: Poison,
 }
 
 struct Open {
     db: sled::Db,
     trees: BTreeMap<TreeId, sled::Tree>,
-}
-
-/// Why the store takes no more writes.
-#[derive(Debug, Clone)]
-struct Poison {
-    text: String,
-    /// sled may hang: not even reads are safe.
-    hung: bool,
 }
 
 /// The writing thread's side.
@@ -100,7 +93,9 @@ impl SledStore {
                 trees.insert(id, fenced(folder.path(), "open a tree", || db.open_tree(&name))?);
             }
         }
-        let inner = Inner { folder, open: RwLock::new(Some(Open { db, trees })), poison: Mutex::new(None) };
+        let path = folder.path().to_owned();
+        let inner =
+            Inner { folder, open: RwLock::new(Some(Open { db, trees })), poison: Poison::new("page store", path) };
         let inner = Arc::new(inner);
         let progress = Progress::default();
         let writer =
@@ -115,17 +110,17 @@ impl SledStore {
         what: &'static str,
         job: impl FnOnce(&mut Writer) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.inner.check_writable()?;
+        self.inner.poison.check_writable()?;
         let outcome = self.queue.run(move |writer| {
             // It may have been poisoned while this waited in the queue.
-            writer.inner.check_writable()?;
-            job(writer).inspect_err(|error| writer.inner.poison(format!("could not {what}: {error}"), false))
+            writer.inner.poison.check_writable()?;
+            job(writer).inspect_err(|error| writer.inner.poison.set(format!("could not {what}: {error}"), false))
         });
         match outcome {
             Ok(outcome) => outcome,
             Err(Lost::Hung) => {
-                self.inner.poison(format!("did not {what} in time"), true);
-                self.inner.check_writable().and_then(|()| Err(self.inner.closed()))
+                self.inner.poison.set(format!("did not {what} in time"), true);
+                self.inner.poison.check_writable().and_then(|()| Err(self.inner.closed()))
             }
             Err(Lost::Ended) => Err(self.inner.closed()),
         }
@@ -140,7 +135,7 @@ impl PageStore for SledStore {
         Ok(true)
     }
 
-    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>) -> Result<()> {
+    fn scan(&self, tree: TreeId, from: &[u8], visit: &mut EntryVisitor<'_>) -> Result<()> {
         let Some(tree) = self.inner.tree(tree)? else { return Ok(()) };
         let mut entries = tree.range(from..);
         while let Some((key, value)) = self.inner.fenced("scan", || entries.next().transpose())? {
@@ -161,7 +156,7 @@ impl PageStore for SledStore {
     }
 
     fn trees(&self) -> Result<Vec<TreeId>> {
-        self.inner.check_readable()?;
+        self.inner.poison.check_readable()?;
         let open = self.inner.open.read();
         Ok(open.as_ref().ok_or_else(|| self.inner.closed())?.trees.keys().copied().collect())
     }
@@ -171,7 +166,7 @@ impl PageStore for SledStore {
     }
 
     fn size_on_disk(&self) -> Result<u64> {
-        self.inner.check_readable()?;
+        self.inner.poison.check_readable()?;
         let open = self.inner.open.read();
         let db = &open.as_ref().ok_or_else(|| self.inner.closed())?.db;
         self.inner.fenced("measure", || db.size_on_disk())
@@ -181,7 +176,7 @@ impl PageStore for SledStore {
         if self.inner.open.read().is_none() {
             return Ok(());
         }
-        let poisoned = self.inner.check_writable();
+        let poisoned = self.inner.poison.check_writable();
         match self.queue.run(move |writer| writer.close()) {
             Ok(closed) => {
                 self.queue.end();
@@ -189,9 +184,9 @@ impl PageStore for SledStore {
             }
             Err(Lost::Ended) => Ok(()),
             Err(Lost::Hung) => {
-                self.inner.poison("did not close in time".to_owned(), true);
+                self.inner.poison.set("did not close in time".to_owned(), true);
                 self.queue.abandon();
-                self.inner.check_writable()
+                self.inner.poison.check_writable()
             }
         }
     }
@@ -216,7 +211,7 @@ impl Inner {
     }
 
     fn tree(&self, id: TreeId) -> Result<Option<sled::Tree>> {
-        self.check_readable()?;
+        self.poison.check_readable()?;
         let open = self.open.read();
         Ok(open.as_ref().ok_or_else(|| self.closed())?.trees.get(&id).cloned())
     }
@@ -224,27 +219,6 @@ impl Inner {
     fn closed(&self) -> Error {
         let path = self.folder.path().display();
         Error::new(ErrorKind::Closed, format!("the page store in {path} was closed: open the database again"))
-    }
-
-    fn poison(&self, text: String, hung: bool) {
-        let mut poison = self.poison.lock();
-        match &mut *poison {
-            Some(poison) => poison.hung |= hung,
-            None => *poison = Some(Poison { text, hung }),
-        }
-    }
-
-    fn check_writable(&self) -> Result<()> {
-        self.poison.lock().as_ref().map_or(Ok(()), |poison| Err(self.poisoned(poison)))
-    }
-
-    fn check_readable(&self) -> Result<()> {
-        self.poison.lock().as_ref().filter(|poison| poison.hung).map_or(Ok(()), |poison| Err(self.poisoned(poison)))
-    }
-
-    fn poisoned(&self, poison: &Poison) -> Error {
-        let path = self.folder.path().display();
-        Error::new(ErrorKind::Poisoned, format!("the page store in {path} {}; reopen the database", poison.text))
     }
 }
 
@@ -317,7 +291,7 @@ impl Writer {
 
     /// Syncs, drops sled's handles, and opens and closes it once more for its snapshot.
     fn close(&mut self) -> Result<()> {
-        let synced = if self.wrote { self.inner.check_writable().and_then(|()| self.sync()) } else { Ok(()) };
+        let synced = if self.wrote { self.inner.poison.check_writable().and_then(|()| self.sync()) } else { Ok(()) };
         let open = self.inner.open.write().take();
         self.inner.fenced("close", || {
             drop(open);
@@ -341,17 +315,23 @@ impl Writer {
     }
 }
 
-/// Opens sled, as often as it takes for an earlier handle to let go. If it cannot read its files, tries once without
-/// its snapshot, which it can do without.
+/// Opens sled. If it cannot read its files, tries once more without its snapshot, which it can do without.
 fn open_db(folder: &SledFolder) -> Result<sled::Db> {
-    match open_db_once(folder) {
-        Err(error) if error.kind() == ErrorKind::Corrupted && folder.set_snapshots_aside().unwrap_or(false) => {
-            open_db_once(folder)
-        }
-        outcome => outcome,
+    let error = match open_db_once(folder) {
+        Err(error) if error.kind() == ErrorKind::Corrupted => error,
+        outcome => return outcome,
+    };
+    let moved = folder.set_snapshots_aside().unwrap_or_default();
+    if moved.is_empty() {
+        return Err(error);
     }
+    open_db_once(folder).map_err(|_| {
+        folder.put_snapshots_back(&moved);
+        error
+    })
 }
 
+/// Opens sled, as often as it takes for an earlier handle to let go.
 fn open_db_once(folder: &SledFolder) -> Result<sled::Db> {
     let config = sled::Config::new()
         .path(folder.path())

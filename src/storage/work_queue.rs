@@ -182,17 +182,17 @@ mod tests {
     #[test]
     fn a_slow_worker_with_progress_is_waited_for() {
         let progress = Progress::default();
-        let queue = WorkQueue::start("test", (), progress.clone(), Duration::from_millis(20)).expect("a thread");
+        let queue = WorkQueue::start("test", (), progress.clone(), Duration::from_millis(200)).expect("a thread");
         let started = std::time::Instant::now();
         let outcome = queue.run(move |()| {
-            while started.elapsed() < Duration::from_millis(100) {
+            while started.elapsed() < Duration::from_millis(500) {
                 progress.step();
                 std::thread::yield_now();
             }
             7
         });
         assert_eq!(outcome, Ok(7));
-        assert!(started.elapsed() >= Duration::from_millis(100));
+        assert!(started.elapsed() >= Duration::from_millis(500));
         queue.end();
     }
 }

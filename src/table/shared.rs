@@ -53,7 +53,6 @@ impl<V> Shared<V> {
 
 impl<V: Clone> Shared<V> {
     /// A copy of the row that can be changed.
-    #[expect(clippy::should_implement_trait, reason = "a copy of the row, not of the handle")]
     pub fn to_owned(&self) -> V {
         V::clone(self)
     }

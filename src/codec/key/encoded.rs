@@ -60,7 +60,7 @@ pub(crate) fn prefix_bounds<K: Key>(prefix: &impl Prefix<K>) -> (KeyBuf, Option<
 
 /// The smallest byte string above all that start with `prefix`; `None` if there is none, because `prefix` is empty or all
 /// `FF`.
-pub(crate) fn successor(prefix: &[u8]) -> Option<KeyBuf> {
+pub(super) fn successor(prefix: &[u8]) -> Option<KeyBuf> {
     let last = prefix.iter().rposition(|&byte| byte != 0xff)?;
     with_scratch(|out| {
         out.extend_from_slice(&prefix[..=last]);

@@ -32,7 +32,7 @@ mod wrappers;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use encoded::{decode_key, encode_key, key_bounds, prefix_bounds, successor};
+pub(crate) use encoded::{decode_key, encode_key, key_bounds, prefix_bounds};
 pub use float::TotalF64;
 pub use prefix::{First, Prefix};
 pub use via::KeyVia;

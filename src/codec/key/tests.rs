@@ -1,13 +1,12 @@
 //! The laws of keys, over every built-in key type.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::cmp::Reverse;
 use std::fmt::Debug;
 use std::ops::Bound;
 
 use proptest::prelude::*;
 
+use super::encoded::successor;
 use super::*;
 
 fn bytes_of<K: Key>(key: &K) -> Vec<u8> {

@@ -10,6 +10,7 @@
 
 use serde::ser::{self, Serialize, Serializer};
 
+use super::MAX_DEPTH;
 use super::fault::RowFault;
 
 /// Where the bytes go.
@@ -36,6 +37,7 @@ impl Sink for Discard {
 pub(super) struct RowEncoder<'s, S> {
     sink: &'s mut S,
     heap_bytes: usize,
+    depth_left: usize,
 }
 
 const BUFFER_HEAD: usize = 24;
@@ -43,7 +45,7 @@ const MAP_HEAD: usize = 48;
 
 impl<'s, S: Sink> RowEncoder<'s, S> {
     pub(super) fn new(sink: &'s mut S) -> Self {
-        RowEncoder { sink, heap_bytes: 0 }
+        RowEncoder { sink, heap_bytes: 0, depth_left: MAX_DEPTH }
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
@@ -95,8 +97,31 @@ impl<'s, S: Sink> RowEncoder<'s, S> {
         BUFFER_HEAD
     }
 
-    fn list(&mut self, name: &'static str, count: usize) -> Parts<'_, 's, S> {
-        Parts { encoder: self, name, place: PartsPlace::Here, left: count, inline: 0 }
+    /// Starts something that has parts; [`Parts::finish`] ends it.
+    #[inline]
+    fn list(&mut self, name: &'static str, count: usize) -> Result<Parts<'_, 's, S>, RowFault> {
+        self.enter()?;
+        Ok(Parts { encoder: self, name, place: PartsPlace::Here, left: count, inline: 0 })
+    }
+
+    /// Writes what is inside of something else, one step deeper.
+    #[inline]
+    fn inside<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<usize, RowFault> {
+        self.enter()?;
+        let inline = value.serialize(&mut *self)?;
+        self.depth_left += 1;
+        Ok(inline)
+    }
+
+    #[inline]
+    fn enter(&mut self) -> Result<(), RowFault> {
+        match self.depth_left.checked_sub(1) {
+            Some(left) => {
+                self.depth_left = left;
+                Ok(())
+            }
+            None => Err(RowFault::unsupported(format!("it nests deeper than {MAX_DEPTH} steps; store it flat"))),
+        }
     }
 }
 
@@ -166,6 +191,7 @@ impl<S: Sink> Parts<'_, '_, S> {
         if self.left > 0 {
             return Err(RowFault::unsupported(format!("`{}` has fewer parts than it announced", self.name)));
         }
+        self.encoder.depth_left += 1;
         Ok(match self.place {
             PartsPlace::Here if self.inline > 8 => self.inline.next_multiple_of(8),
             PartsPlace::Here => self.inline,
@@ -267,7 +293,7 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<usize, RowFault> {
         self.sink.put(&[1]);
         // Types above a word mostly have room for the tag.
-        value.serialize(self).map(|inline| if inline <= 8 { inline * 2 } else { inline })
+        self.inside(value).map(|inline| if inline <= 8 { inline * 2 } else { inline })
     }
 
     fn serialize_unit(self) -> Result<usize, RowFault> {
@@ -286,12 +312,14 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
         _variant: &'static str,
     ) -> Result<usize, RowFault> {
         self.varint(u64::from(index));
+        self.enter()?;
+        self.depth_left += 1;
         Ok(1)
     }
 
     #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<usize, RowFault> {
-        value.serialize(self).map_err(|fault| fault.within(name, "0"))
+        self.inside(value).map_err(|fault| fault.within(name, "0"))
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -302,7 +330,7 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
         value: &T,
     ) -> Result<usize, RowFault> {
         self.varint(u64::from(index));
-        value.serialize(self).map(|inline| inline + 8).map_err(|fault| fault.within(name, variant))
+        self.inside(value).map(|inline| inline + 8).map_err(|fault| fault.within(name, variant))
     }
 
     #[inline]
@@ -313,17 +341,17 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
             ));
         };
         self.varint(count as u64);
-        Ok(Parts { place: PartsPlace::InBuffer, ..self.list("list", count) })
+        Ok(Parts { place: PartsPlace::InBuffer, ..self.list("list", count)? })
     }
 
     #[inline]
     fn serialize_tuple(self, count: usize) -> Result<Parts<'e, 's, S>, RowFault> {
-        Ok(self.list("tuple", count))
+        self.list("tuple", count)
     }
 
     #[inline]
     fn serialize_tuple_struct(self, name: &'static str, count: usize) -> Result<Parts<'e, 's, S>, RowFault> {
-        Ok(self.list(name, count))
+        self.list(name, count)
     }
 
     fn serialize_tuple_variant(
@@ -334,7 +362,7 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
         count: usize,
     ) -> Result<Parts<'e, 's, S>, RowFault> {
         self.varint(u64::from(index));
-        Ok(Parts { inline: 8, ..self.list(variant, count) })
+        Ok(Parts { inline: 8, ..self.list(variant, count)? })
     }
 
     fn serialize_map(self, count: Option<usize>) -> Result<Parts<'e, 's, S>, RowFault> {
@@ -344,12 +372,12 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
             ));
         };
         self.varint(count as u64);
-        Ok(Parts { place: PartsPlace::InMap, ..self.list("map", count) })
+        Ok(Parts { place: PartsPlace::InMap, ..self.list("map", count)? })
     }
 
     #[inline]
     fn serialize_struct(self, name: &'static str, count: usize) -> Result<Parts<'e, 's, S>, RowFault> {
-        Ok(self.list(name, count))
+        self.list(name, count)
     }
 
     fn serialize_struct_variant(
@@ -360,7 +388,7 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
         count: usize,
     ) -> Result<Parts<'e, 's, S>, RowFault> {
         self.varint(u64::from(index));
-        Ok(Parts { inline: 8, ..self.list(variant, count) })
+        Ok(Parts { inline: 8, ..self.list(variant, count)? })
     }
 
     fn is_human_readable(&self) -> bool {

@@ -53,7 +53,8 @@ impl RowFault {
         self
     }
 
-    pub(crate) fn kind(&self) -> RowFaultKind {
+    #[cfg(test)]
+    pub(super) fn kind(&self) -> RowFaultKind {
         self.0.kind
     }
 

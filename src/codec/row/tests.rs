@@ -1,7 +1,5 @@
 //! Rows against bincode itself, and rows that must be refused.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::fault::RowFaultKind;
 use super::*;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,8 +122,14 @@ proptest! {
             bytes[at] = byte;
         }
         for hostile in [&bytes, &random] {
-            if let Err(fault) = decode_row::<Wide>(hostile) {
-                prop_assert_eq!(fault.kind(), RowFaultKind::Damaged);
+            let config = bincode::config::standard().with_limit::<{ 1 << 20 }>();
+            let by_bincode = bincode::serde::borrow_decode_from_slice::<Wide, _>(hostile, config);
+            match decode_row::<Wide>(hostile) {
+                Ok(row) => prop_assert_eq!((row, hostile.len()), by_bincode.unwrap()),
+                Err(fault) => {
+                    prop_assert_eq!(fault.kind(), RowFaultKind::Damaged);
+                    prop_assert!(by_bincode.is_err() || by_bincode.is_ok_and(|(_, used)| used < hostile.len()));
+                }
             }
         }
     }
@@ -138,6 +143,24 @@ fn a_damaged_length_does_not_take_all_memory() {
         assert!(decode_row::<Vec<u64>>(&bytes).is_err());
         assert!(decode_row::<HashMap<u64, String>>(&bytes).is_err());
     }
+}
+
+#[derive(Serialize, Deserialize)]
+enum Chain {
+    End,
+    Link(Box<Chain>),
+}
+
+#[test]
+fn a_row_that_nests_too_deep_is_refused_on_both_sides() {
+    let chain = |length| (1..length).fold(Chain::End, |inner, _| Chain::Link(Box::new(inner)));
+    let bytes = encoded(&chain(MAX_DEPTH));
+    assert!(decode_row::<Chain>(&bytes).is_ok());
+    assert!(decode_row::<Chain>(&[1; 1_000_000]).is_err());
+    assert!(decode_row::<Chain>(&[&[1][..], &bytes].concat()).is_err());
+    assert!(refusal(&chain(MAX_DEPTH + 1)).contains("nests deeper"));
+    let options = Some(Some(Some((1, [vec![Newtype(3)]]))));
+    assert_eq!(decode_row::<Option<Option<Option<(i32, [Vec<Newtype>; 1])>>>>(&encoded(&options)).unwrap(), options);
 }
 
 #[test]
@@ -249,4 +272,21 @@ fn a_type_that_reads_other_than_it_writes_is_refused_with_its_first_row() {
     assert!(!check(OneSided { id: 1, secret: 2 }));
     assert!(!check(Changing { first: 1, second: 2 }));
     assert!(check(Newtype(1)));
+}
+
+#[test]
+fn bytes_are_what_the_documents_say() {
+    let row = (250u16, 251u16, 70_000u32, -1i64, Some("é"), None::<u8>, vec![true], Event::Moved(1, -2), 1.0f32);
+    let bytes: &[u8] = &[
+        250, // one byte
+        251, 251, 0, // two bytes
+        252, 0x70, 0x11, 1, 0, // four bytes
+        1, // zigzag
+        1, 2, 0xc3, 0xa9, // some, length, text
+        0,    // none
+        1, 1, // length, entry
+        2, 2, 3, // variant, its parts
+        0, 0, 0x80, 0x3f,
+    ];
+    assert_eq!(encoded(&row), bytes);
 }

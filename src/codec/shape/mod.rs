@@ -14,12 +14,11 @@ mod fill;
 mod observe;
 mod stored;
 mod trace;
+#[cfg_attr(not(test), expect(dead_code, reason = "rows without their type are read by `dump`"))]
 mod value;
 
 #[cfg(test)]
 mod tests;
-
-pub(crate) use value::Value;
 
 /// Shapes nest at most this deep; what lies deeper stays unknown.
 const MAX_DEPTH: usize = 64;

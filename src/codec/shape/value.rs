@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use super::{Fields, MAX_DEPTH, Shape, Variant};
+use super::{Fields, Shape, Variant};
 use crate::codec::wire::{Reader, WireFault};
 
-/// Values nest at most this deep, types inside of themselves included.
-const MAX_VALUE_DEPTH: usize = 4 * MAX_DEPTH;
+/// Values nest at most this deep. Rows nest half as deep, and a type inside of itself counts twice here.
+const MAX_VALUE_DEPTH: usize = 300;
 
 /// A row as a tree that tells what it is. Shows itself as JSON.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,8 @@ use std::time::Instant;
 use parking_lot::MutexGuard;
 
 use super::Position;
-use super::writer::{Batch, Failure, Piece, Shared, State};
+use super::state::{Batch, Failure, Piece, State};
+use super::writer::Shared;
 use crate::error::{ErrorKind, Result};
 
 /// A written buffer is kept for the next records unless it is larger than this.

@@ -28,6 +28,7 @@ mod group;
 mod record;
 mod recover;
 mod space;
+mod state;
 mod writer;
 
 use std::time::Duration;

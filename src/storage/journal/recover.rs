@@ -26,6 +26,8 @@ pub(crate) struct TailInfo {
     pub(crate) next_file: u64,
     /// Bytes from the start of the replay to the end.
     pub(crate) replayed_bytes: u64,
+    /// Below this everything was synced by the process that wrote it.
+    pub(super) synced: Position,
 }
 
 /// Shows every commit after `start` to `visit`, in order, and returns where the journal ends.
@@ -46,7 +48,7 @@ pub(crate) fn replay(
 ) -> Result<TailInfo> {
     let numbers = numbers(files, dir).map_err(|error| Error::io("list the journal files in", dir, error))?;
     let next_file = numbers.last().map_or(1, |last| last + 1).max(start.position.file + 1);
-    let mut walk = Walk { files, dir, numbers, mark: start, replayed_bytes: 0 };
+    let mut walk = Walk { files, dir, numbers, mark: start, replayed_bytes: 0, synced: start.position };
     if walk.numbers.binary_search(&start.position.file).is_err() {
         return Err(damaged(&walk.path(), 0, "the file is missing, and the root names it"));
     }
@@ -65,7 +67,7 @@ pub(crate) fn replay(
         walk.enter(number)?;
     }
     let Mark { position: end, chain, last_commit } = walk.mark;
-    Ok(TailInfo { end, chain, last_commit, next_file, replayed_bytes: walk.replayed_bytes })
+    Ok(TailInfo { end, chain, last_commit, next_file, replayed_bytes: walk.replayed_bytes, synced: walk.synced })
 }
 
 /// Removes what the unfinished creation of a store left in its journal folder.
@@ -102,6 +104,8 @@ struct Walk<'a> {
     /// Where the walk is.
     mark: Mark,
     replayed_bytes: u64,
+    /// Highest synced position that a record names.
+    synced: Position,
 }
 
 impl Walk<'_> {
@@ -177,6 +181,7 @@ impl Walk<'_> {
                 visit(record.head.commit, record.payload)?;
                 self.mark.last_commit = record.head.commit;
             }
+            self.synced = self.synced.max(record.head.synced);
             stop.file_len = stop.file_len.max(record.head.file_len());
             self.replayed_bytes += (record.end - offset) as u64;
             offset = record.end;

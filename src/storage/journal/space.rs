@@ -11,9 +11,13 @@ use parking_lot::MutexGuard;
 
 use super::file::{ExtendError, FIRST_RECORD, JournalFile};
 use super::record::{LENGTH_UNIT, LINK_BYTES, record_bytes};
-use super::writer::{Failure, Shared, State, Tail};
+use super::state::{Failure, State, Tail};
+use super::writer::Shared;
 use super::{JournalOptions, MAX_PAYLOAD_BYTES};
 use crate::error::{Error, ErrorKind, Result};
+
+/// Doublings of the room ahead of need: up to 8 MiB with chunks of 1 MiB.
+const GROWN_LATE_MAX: u32 = 3;
 
 /// Space set aside for one record. Dropping it gives the space back.
 #[derive(Debug)]
@@ -56,12 +60,18 @@ impl State {
         self.next.as_ref().map_or(0, |next| next.allocated - next.end - LINK_BYTES)
     }
 
+    /// Whether so many more bytes can be reserved.
+    fn has_room(&self, extra: u64) -> bool {
+        let need = self.reserved + extra;
+        need <= self.current_room() || need <= self.next_room()
+    }
+
     /// What has to be done before `extra` more bytes can be reserved; `None` if they can be.
     fn growth(&mut self, extra: u64, options: &JournalOptions) -> Option<Growth> {
-        let need = self.reserved + extra;
-        if need <= self.current_room() || need <= self.next_room() {
+        if self.has_room(extra) {
             return None;
         }
+        let need = self.reserved + extra;
         let chunks = |bytes: u64| bytes.next_multiple_of(options.chunk_bytes.next_multiple_of(LENGTH_UNIT));
         if let Some(next) = &self.next {
             let to = chunks(next.end + LINK_BYTES + need);
@@ -77,12 +87,23 @@ impl State {
         Some(Growth::Create { number, len: chunks(FIRST_RECORD + LINK_BYTES + need) })
     }
 
+    /// Bytes of room that are to be there beyond what is reserved. Grows when commits had to wait for space, so that a
+    /// heavy load meets fewer and larger pieces.
+    fn ahead(&self, options: &JournalOptions) -> u64 {
+        (options.chunk_bytes << self.grown_late).min(options.file_bytes / 4).max(options.chunk_bytes)
+    }
+
     /// Whether the space thread has something to do.
     pub(super) fn is_low(&self, options: &JournalOptions) -> bool {
         self.next.is_none()
             && !self.growing
             && !self.growth_failed
-            && self.current_room() < self.reserved + options.chunk_bytes / 2
+            && self.current_room() < self.reserved + self.ahead(options) / 2
+    }
+
+    fn grow_ahead(&mut self, options: &JournalOptions) -> Option<Growth> {
+        let ahead = self.ahead(options);
+        self.growth(ahead, options)
     }
 
     fn tail_mut(&mut self, number: u64) -> Option<&mut Tail> {
@@ -106,21 +127,21 @@ impl Shared {
         }
         let bytes = record_bytes(payload_len);
         let mut state = self.state.lock();
+        let mut had_room = true;
         loop {
             self.check_usable(&state)?;
-            let Some(growth) = (!state.growing).then(|| state.growth(bytes, &self.options)) else {
-                // The thread that grows may be at work for less than this needs: look again when it is done, unless
-                // there is room already.
-                let need = state.reserved + bytes;
-                if need <= state.current_room() || need <= state.next_room() {
-                    break;
-                }
+            if state.has_room(bytes) {
+                break;
+            }
+            if had_room {
+                had_room = false;
+                state.grown_late = (state.grown_late + 1).min(GROWN_LATE_MAX);
+            }
+            if state.growing {
+                // It may be at work for less than this needs: look again when it is done.
                 self.grown.wait(&mut state);
-                continue;
-            };
-            match growth {
-                None => break,
-                Some(growth) => self.grow(&mut state, growth)?,
+            } else if let Some(growth) = state.growth(bytes, &self.options) {
+                self.grow(&mut state, growth)?;
             }
         }
         state.reserved += bytes;
@@ -174,7 +195,7 @@ impl Shared {
         while !state.stopping {
             if state.failure.is_some() || !state.is_low(&self.options) {
                 self.low.wait(&mut state);
-            } else if let Some(growth) = state.growth(self.options.chunk_bytes, &self.options) {
+            } else if let Some(growth) = state.grow_ahead(&self.options) {
                 // An error is not lost: the reservation that needs the space meets it again.
                 let _ = self.grow(&mut state, growth);
             } else {

@@ -1,25 +1,20 @@
-//! The journal's handle, its state, and the append.
+//! The journal's handle, and the append.
 
-use std::collections::VecDeque;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::file::{FIRST_RECORD, JournalFile, numbers, path_of};
-use super::record::{HEADER_BYTES, Head, LINK_BYTES, Link, Payload, record_bytes};
+use super::record::{LINK_BYTES, Link, Payload, record_bytes};
 use super::recover::remove_unused;
+use super::state::{Failure, State, Tail};
 use super::{JournalOptions, Mark, Position, Reservation, TailInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::file::FileLayer;
-
-/// Payloads over this are not copied to the buffer: the copy would be made under the commit latch.
-const COPIED_PAYLOAD_BYTES: usize = 16 * 1024;
-const PADDING: [u8; 8] = [0; 8];
 
 /// An open journal. See the [module](super) for the life of a record.
 #[derive(Debug)]
@@ -35,6 +30,8 @@ pub(super) struct Shared {
     pub(super) dir: PathBuf,
     pub(super) options: JournalOptions,
     pub(super) state: Mutex<State>,
+    /// Whether the state has a failure, for those who ask often.
+    failed: AtomicBool,
     /// A leader is done.
     pub(super) led: Condvar,
     /// As many wait as the leader hopes for.
@@ -45,165 +42,6 @@ pub(super) struct Shared {
     pub(super) low: Condvar,
     /// An attempt to make space is over.
     pub(super) grown: Condvar,
-    /// Whether [`State::failure`] is set, for those who ask before each call of the database.
-    failed: AtomicBool,
-}
-
-/// A file that is or will be appended to.
-#[derive(Debug)]
-pub(super) struct Tail {
-    pub(super) file: Arc<JournalFile>,
-    /// Where the next record goes.
-    pub(super) end: u64,
-    /// Up to here the file is zero-filled and on disk.
-    pub(super) allocated: u64,
-}
-
-#[derive(Debug)]
-pub(super) struct State {
-    pub(super) current: Tail,
-    pub(super) next: Option<Tail>,
-    pub(super) next_number: u64,
-    pub(super) chain: u32,
-    pub(super) last_commit: u64,
-    /// Bytes appended before the current file began, over all files that this journal counts.
-    bytes_before: u64,
-    /// For each file of this journal, `bytes_before` as it was when the file began.
-    starts: Vec<(u64, u64)>,
-    /// Everything below is on disk when the first byte of the current file is written (J1).
-    floor: Position,
-
-    pub(super) reserved: u64,
-    pub(super) growing: bool,
-    /// The last attempt to make space failed: leave the next one to a commit that needs it.
-    pub(super) growth_failed: bool,
-
-    pub(super) pending: VecDeque<Batch>,
-    pub(super) pending_bytes: usize,
-    pub(super) pending_since: Option<Instant>,
-    /// A buffer that was written, to be filled again.
-    pub(super) spare: Vec<u8>,
-    pub(super) synced: Position,
-    pub(super) leading: bool,
-    pub(super) gathering: bool,
-    pub(super) waiting: usize,
-    /// How many waited for the last two syncs.
-    pub(super) groups: [usize; 2],
-    pub(super) last_sync: Duration,
-    /// The flusher sleeps without a time limit.
-    pub(super) flusher_idle: bool,
-
-    pub(super) failure: Option<Failure>,
-    pub(super) closed: bool,
-    pub(super) stopping: bool,
-}
-
-/// Records of one file that are not written yet, contiguous.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) file: Arc<JournalFile>,
-    pub(super) start: u64,
-    pub(super) pieces: Vec<Piece>,
-}
-
-#[derive(Debug)]
-pub(super) enum Piece {
-    Copied(Vec<u8>),
-    Shared(Arc<Vec<u8>>),
-}
-
-/// The first write or sync that failed.
-#[derive(Debug, Clone)]
-pub(super) struct Failure {
-    text: String,
-    source: Arc<io::Error>,
-}
-
-impl Failure {
-    pub(super) fn new(action: &str, path: &Path, source: io::Error) -> Self {
-        Failure { text: format!("cannot {action} {}", path.display()), source: Arc::new(source) }
-    }
-
-    pub(super) fn error(&self, kind: ErrorKind, text: &str) -> Error {
-        Error::new(kind, format!("{text}: {}; reopen the database", self.text)).with_source(Arc::clone(&self.source))
-    }
-}
-
-impl State {
-    pub(super) fn end(&self) -> Position {
-        Position { file: self.current.file.number, offset: self.current.end }
-    }
-
-    /// Gives a record its place and puts its bytes in the buffer.
-    fn push(&mut self, commit: u64, payload: &Payload) {
-        let offset = self.current.end;
-        let bytes = record_bytes(payload.len());
-        let synced = self.synced.max(self.floor);
-        let head = Head::new(payload, self.current.allocated, commit, synced);
-        let (header, chain) = head.encode(self.current.file.identity.seed, offset, self.chain);
-        self.chain = chain;
-        self.current.end += bytes;
-        if commit > 0 {
-            self.last_commit = commit;
-        }
-        if self.failure.is_some() {
-            // J4: the position is still given out, whoever waits for it learns of the failure.
-            return;
-        }
-        let padding = &PADDING[..bytes as usize - HEADER_BYTES - payload.len()];
-        self.pending_bytes += bytes as usize;
-        let spare = &mut self.spare;
-        let same_file = self.pending.back().is_some_and(|batch| batch.file.number == self.current.file.number);
-        if !same_file {
-            let file = Arc::clone(&self.current.file);
-            self.pending.push_back(Batch { file, start: offset, pieces: Vec::new() });
-        }
-        let batch = self.pending.back_mut().expect("a batch for the current file is there");
-        batch.copied(spare).extend_from_slice(&header);
-        if payload.len() > COPIED_PAYLOAD_BYTES {
-            batch.pieces.push(Piece::Shared(payload.shared()));
-        } else {
-            batch.copied(spare).extend_from_slice(payload.bytes());
-        }
-        if !padding.is_empty() {
-            batch.copied(spare).extend_from_slice(padding);
-        }
-    }
-
-    /// Goes on to the next file, with a link to the end of the current one.
-    fn rotate(&mut self) {
-        let next = self.next.take().expect("a reservation that does not fit the current file fits the next");
-        let link = Link { end: self.end(), chain: self.chain, last_commit: self.last_commit };
-        self.bytes_before += self.current.end;
-        self.starts.push((next.file.number, self.bytes_before));
-        self.floor = link.end;
-        self.chain = next.file.identity.chain;
-        self.current = next;
-        self.push(0, &link.payload());
-    }
-
-    /// Bytes of journal up to a position, counted over all files. A file from before this journal counts from zero.
-    fn bytes_up_to(&self, position: Position) -> u64 {
-        let index = self.starts.partition_point(|&(file, _)| file <= position.file);
-        match index.checked_sub(1).map(|index| self.starts[index]) {
-            Some((file, start)) if file == position.file => start + position.offset,
-            Some((_, start)) => start,
-            None => 0,
-        }
-    }
-}
-
-impl Batch {
-    /// The buffer at the end of the batch.
-    fn copied(&mut self, spare: &mut Vec<u8>) -> &mut Vec<u8> {
-        if !matches!(self.pieces.last(), Some(Piece::Copied(_))) {
-            self.pieces.push(Piece::Copied(std::mem::take(spare)));
-        }
-        match self.pieces.last_mut() {
-            Some(Piece::Copied(bytes)) => bytes,
-            _ => unreachable!("the last piece was just made a copied one"),
-        }
-    }
 }
 
 impl Shared {
@@ -273,10 +111,8 @@ impl Journal {
         let failed = |error| Error::io("make the journal in", dir, error);
         let link = match &previous {
             Some(tail) => {
-                // A killed process leaves records that are written and not synced; from now on they count as synced.
                 let path = path_of(dir, tail.end.file);
-                let sync = || files.open(&path)?.sync_all();
-                sync().map_err(|error| Error::io("sync", &path, error))?;
+                settle(files.as_ref(), &path, tail).map_err(|error| Error::io("sync", &path, error))?;
                 Link { end: tail.end, chain: tail.chain, last_commit: tail.last_commit }
             }
             None => {
@@ -298,12 +134,12 @@ impl Journal {
             dir: dir.to_owned(),
             options,
             state: Mutex::new(state),
+            failed: AtomicBool::new(false),
             led: Condvar::new(),
             gathered: Condvar::new(),
             flush: Condvar::new(),
             low: Condvar::new(),
             grown: Condvar::new(),
-            failed: AtomicBool::new(false),
         });
         let end = shared.state.lock().end();
         shared.sync_to(end)?;
@@ -378,7 +214,7 @@ impl Journal {
         self.shared.state.lock().synced
     }
 
-    /// The error that every call gets since a write or sync failed, if one did.
+    /// The error that every call gets since a write or sync failed, if one did. Cheap as long as none did.
     pub(crate) fn poisoned(&self) -> Option<Error> {
         if !self.shared.failed.load(Ordering::Acquire) {
             return None;
@@ -388,8 +224,7 @@ impl Journal {
 
     /// Bytes of journal after a position: what a recovery from there would read.
     pub(crate) fn bytes_since(&self, position: Position) -> u64 {
-        let state = self.shared.state.lock();
-        (state.bytes_before + state.current.end).saturating_sub(state.bytes_up_to(position))
+        self.shared.state.lock().bytes_since(position)
     }
 
     /// Deletes the files that lie wholly below a position, once a root names it.
@@ -429,6 +264,18 @@ impl Journal {
     }
 }
 
+/// Puts the end of an earlier journal on disk, as from now on it counts as synced: a killed process leaves records that
+/// were written and not synced. They are written once more, since after a sync that failed the system may show bytes
+/// that it has given up writing.
+fn settle(files: &dyn FileLayer, path: &Path, tail: &TailInfo) -> std::io::Result<()> {
+    let file = files.open(path)?;
+    let from = if tail.synced.file == tail.end.file { tail.synced.offset } else { FIRST_RECORD };
+    let mut bytes = vec![0; tail.end.offset.saturating_sub(from) as usize];
+    let read = file.read_at(from, &mut bytes)?;
+    file.write_at(from, &bytes[..read])?;
+    file.sync_all()
+}
+
 impl Drop for Journal {
     fn drop(&mut self) {
         if !self.threads.lock().is_empty() {
@@ -436,41 +283,5 @@ impl Drop for Journal {
             let _ = self.sync();
             self.stop();
         }
-    }
-}
-
-impl State {
-    fn new(current: Tail, link: Link, bytes_before: u64) -> State {
-        let chain = current.file.identity.chain;
-        let number = current.file.number;
-        let mut state = State {
-            current,
-            next: None,
-            next_number: number + 1,
-            chain,
-            last_commit: link.last_commit,
-            bytes_before,
-            starts: vec![(number, bytes_before)],
-            floor: link.end,
-            reserved: 0,
-            growing: false,
-            growth_failed: false,
-            pending: VecDeque::new(),
-            pending_bytes: 0,
-            pending_since: None,
-            spare: Vec::new(),
-            synced: link.end,
-            leading: false,
-            gathering: false,
-            waiting: 0,
-            groups: [0; 2],
-            last_sync: Duration::ZERO,
-            flusher_idle: false,
-            failure: None,
-            closed: false,
-            stopping: false,
-        };
-        state.push(0, &link.payload());
-        state
     }
 }

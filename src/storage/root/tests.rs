@@ -153,3 +153,16 @@ fn a_power_cut_leaves_one_of_the_last_two_roots_or_no_store() {
         assert!(newest == root(3) || newest == large, "seed {seed}");
     }
 }
+
+#[test]
+fn a_root_that_a_failed_sync_lost_is_written_again_when_it_is_believed() {
+    let dir = Path::new("/store");
+    let files = PowerFiles::new();
+    let mut file = RootFile::create(files.as_ref(), dir, &root(1)).unwrap();
+    files.lose_next_sync(&dir.join(names::ROOT));
+    assert_eq!(file.write(&root(2)).unwrap_err().kind(), ErrorKind::Io);
+    let (_, newest) = RootFile::open(files.as_ref(), dir).unwrap().unwrap();
+    assert_eq!(newest, root(2));
+    let after = files.cut(|| false);
+    assert_eq!(RootFile::open(after.as_ref(), dir).unwrap().unwrap().1, root(2));
+}

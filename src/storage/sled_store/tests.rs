@@ -1,6 +1,9 @@
 //! The store on sled against the store in memory, and the guards around sled's traps.
 
 use std::fs;
+use std::ops::ControlFlow;
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::storage::MemoryStore;
@@ -209,8 +212,10 @@ fn files_that_sled_cannot_read_are_an_error_that_names_repair() {
 #[test]
 fn a_writing_thread_that_hangs_poisons_the_store() {
     let dir = tempfile::tempdir().unwrap();
-    let store = SledStore::open_with(dir.path(), NAME, Duration::from_millis(300)).unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
     store.write(vec![put(TABLE, b"key", b"value")]).unwrap();
+    store.close().unwrap();
+    let store = SledStore::open_with(dir.path(), NAME, Duration::from_millis(50)).unwrap();
     let gate = Arc::new(Mutex::new(()));
     let shut = gate.lock();
     let for_job = Arc::clone(&gate);
@@ -264,4 +269,36 @@ fn calls_after_close_are_refused() {
         ];
         assert_eq!(kinds, [ErrorKind::Closed; 5]);
     }
+}
+
+#[test]
+fn readers_go_on_beside_writes_and_learn_of_the_close() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write(vec![put(TABLE, &[0], &[0; 100])]).unwrap();
+    std::thread::scope(|scope| {
+        let readers = [0, 1].map(|_| {
+            scope.spawn(|| {
+                loop {
+                    let mut last = None;
+                    let scanned = store.scan(TABLE, b"", &mut |key, value| {
+                        assert_eq!(value, &vec![key[0]; 100]);
+                        last = Some(key[0]);
+                        ControlFlow::Continue(())
+                    });
+                    match scanned {
+                        Ok(()) => assert!(last.is_some()),
+                        Err(error) => break error.kind(),
+                    }
+                }
+            })
+        });
+        for key in 0..200_u8 {
+            store.write(vec![put(TABLE, &[key], &[key; 100])]).unwrap();
+        }
+        store.close().unwrap();
+        for reader in readers {
+            assert_eq!(reader.join().unwrap(), ErrorKind::Closed);
+        }
+    });
 }

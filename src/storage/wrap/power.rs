@@ -35,6 +35,8 @@ struct Content {
     durable: Vec<u8>,
     /// Writes since the last sync, cut in sectors.
     unsynced: Vec<(u64, Vec<u8>)>,
+    /// The next sync fails.
+    loses_sync: bool,
 }
 
 impl PowerFiles {
@@ -45,7 +47,13 @@ impl PowerFiles {
     /// Puts other bytes, all durable, in the place of a file's.
     pub(crate) fn overwrite(&self, path: &Path, bytes: Vec<u8>) {
         let file = Arc::clone(&self.state.lock().now[path]);
-        *file.content.lock() = Content { durable: bytes.clone(), now: bytes, unsynced: Vec::new() };
+        *file.content.lock() = Content::durable(bytes);
+    }
+
+    /// Makes the next sync of a file fail as systems do: the error is told once, the bytes go on being shown, and they
+    /// are never written.
+    pub(crate) fn lose_next_sync(&self, path: &Path) {
+        self.state.lock().now[path].content.lock().loses_sync = true;
     }
 
     /// The bytes of a file.
@@ -66,13 +74,19 @@ impl PowerFiles {
                     put(&mut bytes, *offset, sector);
                 }
             }
-            let content = Content { now: bytes.clone(), durable: bytes, unsynced: Vec::new() };
+            let content = Content::durable(bytes);
             let file = Arc::new(PowerFile { content: Mutex::new(content) });
             let mut after = after.state.lock();
             after.now.insert(path.clone(), Arc::clone(&file));
             after.durable.insert(path.clone(), file);
         }
         after
+    }
+}
+
+impl Content {
+    fn durable(bytes: Vec<u8>) -> Self {
+        Content { now: bytes.clone(), durable: bytes, ..Content::default() }
     }
 }
 
@@ -158,8 +172,15 @@ impl FileHandle for PowerFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut content = self.content.lock();
-        content.durable = content.now.clone();
-        content.unsynced.clear();
+        let unsynced = std::mem::take(&mut content.unsynced);
+        if std::mem::take(&mut content.loses_sync) {
+            return Err(io::Error::other("the bytes are lost"));
+        }
+        for (offset, sector) in unsynced {
+            put(&mut content.durable, offset, &sector);
+        }
+        let len = content.now.len();
+        content.durable.resize(len, 0);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
-use super::deserializer::{Stop, feed, named_fields, unnamed};
+use super::deserializer::{Stop, feed, named_fields, read_fields, unnamed};
 use super::nodes::{FieldNodes, Kind, NodeId, Nodes, VariantNode};
 
 /// Parts in order: of a list, a tuple, a struct.
@@ -165,14 +165,15 @@ impl<'de> de::VariantAccess<'de> for EnumAccess<'_> {
     }
 
     fn struct_variant<V: Visitor<'de>>(mut self, names: &'static [&'static str], visitor: V) -> Result<V::Value, Stop> {
-        let parts = self.parts(
+        let fields = self.parts(
             |nodes| named_fields(nodes, names),
-            |fields| match fields {
-                FieldNodes::Named(parts) if parts.len() == names.len() => Some(parts.clone()),
-                _ => None,
-            },
+            |fields| if let FieldNodes::Named(named) = fields { named.of_count(names.len()) } else { None },
         )?;
         let container = self.name();
-        visitor.visit_seq(Parts::new(self.nodes, container, parts))
+        let (result, never_as_map) = read_fields(self.nodes, container, fields, visitor);
+        if never_as_map && let Some(VariantNode { fields: FieldNodes::Named(named), .. }) = self.variant() {
+            named.never_as_map = true;
+        }
+        result
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, Visitor};
 
 use super::access::{Entry, EnumAccess, FieldMap, Parts};
-use super::nodes::{FieldNodes, Kind, Named, NodeId, Nodes, VariantNode};
+use super::nodes::{FieldNodes, Kind, Named, NamedNodes, NodeId, Nodes, VariantNode};
 use crate::codec::shape::Shape;
 
 /// Texts that some types insist on: empty, a word, a number, times, an address, an identifier.
@@ -127,7 +127,7 @@ impl<'n> Tracer<'n> {
 }
 
 fn struct_of(id: (&'static str, &'static str), fields: FieldNodes) -> Kind {
-    Kind::Struct(Named { name: id.0, reader: id.1, fields, never_as_map: false })
+    Kind::Struct(Named { name: id.0, reader: id.1, fields })
 }
 
 macro_rules! plain {
@@ -259,21 +259,14 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
             id,
             |nodes| Some(struct_of(id, named_fields(nodes, fields)?)),
             |kind| match kind {
-                Kind::Struct(Named { fields: FieldNodes::Named(parts), never_as_map, .. })
-                    if parts.len() == fields.len() =>
-                {
-                    Some((parts.clone(), *never_as_map))
-                }
+                Kind::Struct(Named { fields: FieldNodes::Named(named), .. }) => named.of_count(fields.len()),
                 _ => None,
             },
-            |nodes, at, (parts, never_as_map)| {
-                if never_as_map || !parts.iter().any(|(_, part)| nodes.is_hopeless(*part)) {
-                    return visitor.visit_seq(Parts::new(nodes, name, parts));
-                }
-                let mut asked = false;
-                let map = FieldMap { nodes, container: name, parts, next: 0, asked: &mut asked };
-                let result = visitor.visit_map(map);
-                if !asked && let Kind::Struct(named) = &mut nodes.node(at).kind {
+            |nodes, at, fields| {
+                let (result, never_as_map) = read_fields(nodes, name, fields, visitor);
+                if never_as_map
+                    && let Kind::Struct(Named { fields: FieldNodes::Named(named), .. }) = &mut nodes.node(at).kind
+                {
                     named.never_as_map = true;
                 }
                 result
@@ -332,7 +325,24 @@ pub(super) fn unnamed(parts: &[NodeId], count: usize) -> Option<Vec<(&'static st
 
 pub(super) fn named_fields(nodes: &mut Nodes, names: &'static [&'static str]) -> Option<FieldNodes> {
     let parts = nodes.add_many(names.len())?;
-    Some(FieldNodes::Named(names.iter().copied().zip(parts).collect()))
+    Some(FieldNodes::Named(NamedNodes { parts: names.iter().copied().zip(parts).collect(), never_as_map: false }))
+}
+
+/// Lets a type read fields with names: in order, or as a map when one of them never comes out. Also tells whether it does
+/// not take a map.
+pub(super) fn read_fields<'de, V: Visitor<'de>>(
+    nodes: &mut Nodes,
+    container: &'static str,
+    fields: NamedNodes,
+    visitor: V,
+) -> (Result<V::Value, Stop>, bool) {
+    let NamedNodes { parts, never_as_map } = fields;
+    if never_as_map || !parts.iter().any(|(_, part)| nodes.is_hopeless(*part)) {
+        return (visitor.visit_seq(Parts::new(nodes, container, parts)), false);
+    }
+    let mut asked = false;
+    let result = visitor.visit_map(FieldMap { nodes, container, parts, next: 0, asked: &mut asked });
+    (result, !asked)
 }
 
 /// The variant for this run: the least tried of those that can show something new, else one that comes out. Inside of the

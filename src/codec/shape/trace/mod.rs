@@ -1,7 +1,7 @@
 //! The shape of a type, from what its `Deserialize` asks for.
 //!
 //! A `Deserialize` tells the deserializer what it wants next. The [tracer](deserializer) notes it in a tree of
-//! [nodes](nodes) and hands out a made-up value, so that the type goes on and asks for the next part. One run shows one
+//! [`nodes`] and hands out a made-up value, so that the type goes on and asks for the next part. One run shows one
 //! variant of each enum and stops at the first value that the type refuses, so it is run again until nothing new shows:
 //!
 //! - Of an enum's variants, the next run takes the one that was tried least among those that are not fully seen.

@@ -60,8 +60,6 @@ pub(super) struct Named {
     /// The name of the type that reads it, which unlike `name` tells `Pair<u8>` from `Pair<u16>`.
     pub(super) reader: &'static str,
     pub(super) fields: FieldNodes,
-    /// Whether it refused to be read as a map.
-    pub(super) never_as_map: bool,
 }
 
 pub(super) enum FieldNodes {
@@ -69,7 +67,22 @@ pub(super) enum FieldNodes {
     Unit,
     Newtype(NodeId),
     Tuple(Vec<NodeId>),
-    Named(Vec<(&'static str, NodeId)>),
+    Named(NamedNodes),
+}
+
+/// Fields with names, of a struct or a variant.
+#[derive(Clone)]
+pub(super) struct NamedNodes {
+    pub(super) parts: Vec<(&'static str, NodeId)>,
+    /// Whether they refused to be read as a map.
+    pub(super) never_as_map: bool,
+}
+
+impl NamedNodes {
+    /// A copy, if there are `count` of them.
+    pub(super) fn of_count(&self, count: usize) -> Option<Self> {
+        (self.parts.len() == count).then(|| self.clone())
+    }
 }
 
 pub(super) struct VariantNode {
@@ -256,15 +269,17 @@ impl Nodes {
             Kind::Option(inner) | Kind::List(inner) => self.complete(*inner),
             Kind::Map(key, value) => self.row_complete(&[*key, *value]),
             Kind::Tuple(parts) => self.row_complete(parts),
-            Kind::Struct(named) => self.fields_complete(&named.fields, named.never_as_map),
-            Kind::Enum { variants, .. } => variants.iter().all(|variant| self.variant_complete(variant)),
+            Kind::Struct(named) => self.fields_complete(&named.fields),
+            Kind::Enum { variants, .. } => variants.iter().all(|variant| self.fields_complete(&variant.fields)),
         }
     }
 
     /// Which variants of an enum another run may show more of.
     pub(super) fn open_variants(&self, at: NodeId) -> Vec<bool> {
         match &self.nodes[at].kind {
-            Kind::Enum { variants, .. } => variants.iter().map(|variant| !self.variant_complete(variant)).collect(),
+            Kind::Enum { variants, .. } => {
+                variants.iter().map(|variant| !self.fields_complete(&variant.fields)).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -285,21 +300,16 @@ impl Nodes {
         self.changes += 1;
     }
 
-    fn variant_complete(&self, variant: &VariantNode) -> bool {
-        // The fields of a variant are read as a struct's are, but are not offered as a map.
-        self.fields_complete(&variant.fields, true)
-    }
-
-    fn fields_complete(&self, fields: &FieldNodes, in_order: bool) -> bool {
+    fn fields_complete(&self, fields: &FieldNodes) -> bool {
         match fields {
             FieldNodes::Blank => false,
             FieldNodes::Unit => true,
             FieldNodes::Newtype(inner) => self.complete(*inner),
             FieldNodes::Tuple(parts) => self.row_complete(parts),
-            FieldNodes::Named(fields) if in_order => {
-                self.row_complete(&fields.iter().map(|(_, at)| *at).collect::<Vec<_>>())
+            FieldNodes::Named(named) if named.never_as_map => {
+                self.row_complete(&named.parts.iter().map(|(_, at)| *at).collect::<Vec<_>>())
             }
-            FieldNodes::Named(fields) => fields.iter().all(|(_, at)| self.complete(*at)),
+            FieldNodes::Named(named) => named.parts.iter().all(|(_, at)| self.complete(*at)),
         }
     }
 
@@ -370,8 +380,8 @@ impl Nodes {
             FieldNodes::Unit => Fields::Unit,
             FieldNodes::Newtype(inner) => Fields::Newtype(Box::new(self.shape_at(*inner, enclosing))),
             FieldNodes::Tuple(parts) => Fields::Tuple(self.shapes_at(parts, enclosing)),
-            FieldNodes::Named(fields) => Fields::Named(
-                fields.iter().map(|(name, at)| (name.to_string(), self.shape_at(*at, enclosing))).collect(),
+            FieldNodes::Named(named) => Fields::Named(
+                named.parts.iter().map(|(name, at)| (name.to_string(), self.shape_at(*at, enclosing))).collect(),
             ),
         }
     }

@@ -1,6 +1,8 @@
 //! The power is cut at random: acknowledged commits are there, the others whole or not at all, always a prefix.
 
 use super::*;
+use crate::error::ErrorKind;
+use crate::storage::journal::file::path_of;
 use crate::storage::wrap::{Fault, FaultFiles, PowerFiles};
 
 struct Random(u64);
@@ -59,4 +61,25 @@ fn what_was_acknowledged_survives_power_cuts() {
         journal.close().unwrap();
     }
     assert!(lost > 100, "only {lost} cuts cost a commit that was not acknowledged");
+}
+
+#[test]
+fn records_that_a_failed_sync_lost_are_written_again_when_they_are_believed() {
+    let dir = Path::new("/store/journal");
+    let files = PowerFiles::new();
+    let (journal, start) = new_journal(files.clone(), dir, small());
+    let first = commit(&journal, 1).unwrap();
+    journal.wait_synced(first).unwrap();
+    files.lose_next_sync(&path_of(dir, 1));
+    let second = commit(&journal, 2).unwrap();
+    assert_eq!(journal.wait_synced(second).unwrap_err().kind(), ErrorKind::CommitUnknown);
+    drop(journal);
+    // The system still shows the record, so the commit counts, and must be there after a power cut too.
+    let (numbers, tail) = replayed(files.as_ref(), dir, start, None).unwrap();
+    assert_eq!(numbers, [1, 2]);
+    let journal = Journal::create(files.clone(), dir, tail.next_file, Some(tail), small()).unwrap();
+    commit(&journal, 3).unwrap();
+    journal.sync().unwrap();
+    let after = files.cut(|| false);
+    assert_eq!(replayed(after.as_ref(), dir, start, None).unwrap().0, [1, 2, 3]);
 }

@@ -1,0 +1,72 @@
+//! How many durable commits a second, beside what the disk allows?
+//!
+//! The bound is a bare loop: a record written into space that is there and synced already, then `fdatasync`.
+#![expect(clippy::print_stdout, reason = "a bench prints what it measures")]
+
+mod support;
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use gangline::{Db, Result};
+
+use support::{Size, USERS, load, user};
+
+fn main() -> Result<()> {
+    let size = Size::from_args(10_000, 100);
+    let time = size.time(Duration::from_secs(3));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let db = Db::open(folder.path().join("store"))?;
+    load(&db, size.rows)?;
+    let bare = bare_syncs(&folder.path().join("bare"), time).expect("a file in the temporary folder can be written");
+    println!("bare_fdatasync_a_second {bare:.0}");
+    for threads in [1, 16] {
+        let rate = commits(&db, threads, size.rows, time)?;
+        println!("commits_{threads}_a_second {rate:.0}\ncommits_{threads}_ratio {:.2}", rate / bare);
+    }
+    db.close()
+}
+
+/// Commits of one row each, by so many threads, on rows of their own.
+fn commits(db: &Db, threads: u64, rows: u64, time: Duration) -> Result<f64> {
+    let done = AtomicU64::new(0);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|thread| {
+                let done = &done;
+                scope.spawn(move || {
+                    let mut id = thread;
+                    while start.elapsed() < time {
+                        db.put(USERS, id % rows, user(id))?;
+                        id += threads;
+                        done.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("it does not panic"))
+    })?;
+    Ok(done.into_inner() as f64 / start.elapsed().as_secs_f64())
+}
+
+fn bare_syncs(path: &Path, time: Duration) -> io::Result<f64> {
+    const RECORD: [u8; 160] = [7; 160];
+    const SPACE: u64 = 8 << 20;
+    let file: File = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all_at(&vec![0; SPACE as usize], 0)?;
+    file.sync_all()?;
+    let start = Instant::now();
+    let mut records = 0u64;
+    while start.elapsed() < time {
+        file.write_all_at(&RECORD, records * RECORD.len() as u64 % (SPACE - RECORD.len() as u64))?;
+        file.sync_data()?;
+        records += 1;
+    }
+    Ok(records as f64 / start.elapsed().as_secs_f64())
+}

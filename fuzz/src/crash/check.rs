@@ -1,0 +1,83 @@
+//! What must hold of a store whose writers were killed.
+
+use gangline::Db;
+
+use super::{COUNTER, DATA, Entry, HEADS, LOG, LOG_LENGTH, LOGGED, PAIRS, SLOTS};
+use crate::Failure;
+
+/// What was found wrong.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Commits that were promised and are not there.
+    pub lost: u64,
+    /// Commits that are there by half, out of order or with another text.
+    pub torn: u64,
+    /// Findings of the store's own verification.
+    pub verify_errors: u64,
+}
+
+/// Checks all writers, the log that two of them share, and the store itself. `promised` holds the newest promised
+/// commit of each writer.
+pub fn check(db: &Db, promised: &[u64]) -> Result<Findings, Failure> {
+    let mut findings = Findings::default();
+    for (writer, promised) in (0..).zip(promised) {
+        let head = db.get(HEADS, writer)?.map_or(0, |seq| *seq);
+        findings.lost += promised.saturating_sub(head);
+        findings.torn += torn_of_writer(db, writer, head)?;
+    }
+    findings.torn += torn_of_log(db)?;
+    findings.verify_errors += u64::from(!db.verify()?.is_clean());
+    Ok(findings)
+}
+
+/// Each slot of a writer holds its newest commit up to the head, in both tables.
+fn torn_of_writer(db: &Db, writer: u32, head: u64) -> Result<u64, Failure> {
+    let mut torn = 0;
+    for slot in 0..SLOTS {
+        // The newest number up to the head that belongs into this slot; commits count from 1.
+        let newest = head.checked_sub((head + SLOTS - slot) % SLOTS).filter(|seq| *seq > 0);
+        let expected = newest.map(|seq| Entry::of(writer, seq));
+        let data = db.get(DATA, (writer, slot))?;
+        let pair = db.get(PAIRS, (writer, slot))?;
+        torn += u64::from(data.as_deref() != expected.as_ref()) + u64::from(pair.as_deref() != expected.as_ref());
+    }
+    Ok(torn)
+}
+
+/// The log has no gap, ends at its counter, and has each of its writers' commits in order up to their heads.
+fn torn_of_log(db: &Db) -> Result<u64, Failure> {
+    let last = db.get(COUNTER, 0)?.map_or(0, |number| *number);
+    let first = (last + 1).saturating_sub(LOG_LENGTH).max(1);
+    let entries = db.query(LOG).project_keyed(|number, commit: &(u32, u64)| (number, *commit)).collect()?;
+    let mut torn = u64::from(!entries.iter().map(|(number, _)| *number).eq(first..=last));
+    for writer in 0..LOGGED {
+        let head = db.get(HEADS, writer)?.map_or(0, |seq| *seq);
+        let seqs: Vec<u64> = entries.iter().filter(|(_, (by, _))| *by == writer).map(|(_, (_, seq))| *seq).collect();
+        torn += u64::from(seqs.windows(2).any(|pair| pair[0] + 1 != pair[1]));
+        // A writer that has not run for the whole log has no entry in it.
+        torn += u64::from(seqs.last().is_some_and(|seq| *seq != head));
+    }
+    Ok(torn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crash::child::commit_for_test as commit;
+
+    #[test]
+    fn whole_commits_are_clean_and_half_ones_are_not() {
+        let db = Db::in_memory().expect("a store in memory");
+        for seq in 1..=700 {
+            (0..4).for_each(|writer| commit(&db, writer, seq).expect("nothing stands in the way"));
+        }
+        let clean = Findings::default();
+        assert_eq!(check(&db, &[700, 700, 0, 3]).expect("readable"), clean);
+        assert_eq!(check(&db, &[700, 701, 0, 705]).expect("readable"), Findings { lost: 6, ..clean });
+        db.put(HEADS, 3, 701).expect("writable");
+        assert_eq!(check(&db, &[0; 4]).expect("readable"), Findings { torn: 2, ..clean });
+        db.put(HEADS, 3, 700).expect("writable");
+        db.remove(LOG, 1_200).expect("writable");
+        assert_eq!(check(&db, &[0; 4]).expect("readable").torn, 2, "a gap in the log, and one in a writer's commits");
+    }
+}

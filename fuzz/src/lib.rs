@@ -1,0 +1,50 @@
+//! Programs that try to break Gangline, as ordinary functions.
+//!
+//! - [`model`]: random operations on a store and on a `BTreeMap`, which must agree, also after reopening and after kills;
+//! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
+//! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost.
+//!
+//! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
+//! of them finds, the others can repeat.
+
+pub mod args;
+pub mod crash;
+pub mod model;
+pub mod random;
+pub mod transfer;
+
+/// Why a run stopped: what was found, and how to see it again.
+#[derive(Debug)]
+pub struct Failure(pub String);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<gangline::Error> for Failure {
+    fn from(error: gangline::Error) -> Self {
+        Failure(describe(&error))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure(describe(&error))
+    }
+}
+
+/// An error with all its sources on one line.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        next = source.source();
+    }
+    text.replace('\n', " ")
+}

@@ -1,0 +1,67 @@
+//! What a transaction (many rows at once) can be asked.
+
+use std::panic::Location;
+
+use super::ends;
+use super::request::{Query, read};
+use super::source::Source;
+use super::update::update;
+use crate::codec::Key;
+use crate::error::Result;
+use crate::table::{Row, Shared, Table};
+use crate::txn::Transaction;
+impl Transaction {
+    /// Reads the whole table in parallel, this transaction's own writes included. The table stays locked in shared
+    /// mode.
+    ///
+    /// # Errors
+    /// As [`Transaction::get`].
+    #[track_caller]
+    pub fn read<K: Key, V: Row, T: Send>(
+        &self,
+        table: Table<K, V>,
+        select: impl Fn(&V) -> bool + Sync,
+        project: impl Fn(&V) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        read(Source::Transaction(self), table, select, project, Location::caller())
+    }
+
+    /// A read of many rows with ranges, limits and folds, this transaction's own writes included. The segments that
+    /// hold the range stay locked in shared mode.
+    #[track_caller]
+    pub fn query<K: Key, V: Row>(&self, table: Table<K, V>) -> Query<'_, K, V> {
+        Query::new(Source::Transaction(self), table, Location::caller())
+    }
+
+    /// The first row in key order. Locks what it looked at.
+    ///
+    /// # Errors
+    /// As [`Transaction::get`].
+    #[track_caller]
+    pub fn first<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<(K, Shared<V>)>> {
+        ends::first(Source::Transaction(self), table, Location::caller())
+    }
+
+    /// The last row in key order. Locks what it looked at.
+    ///
+    /// # Errors
+    /// As [`Transaction::get`].
+    #[track_caller]
+    pub fn last<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<(K, Shared<V>)>> {
+        ends::last(Source::Transaction(self), table, Location::caller())
+    }
+
+    /// Changes every row for which `select` is true, and gives their number.
+    ///
+    /// # Errors
+    /// As [`Transaction::put`].
+    #[track_caller]
+    pub fn update<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        select: impl Fn(&V) -> bool + Sync,
+        change: impl Fn(&mut V) + Sync,
+    ) -> Result<u64> {
+        update(self, table, select, change, Location::caller())
+    }
+}

@@ -1,0 +1,258 @@
+//! Opening, checkpoint and journal together, over file layers that record or fail.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::open;
+use crate::error::{ErrorKind, Result};
+use crate::options::{Durability, Options};
+use crate::storage::wrap::{Call, Fault, FaultFiles, RecordingFiles};
+use crate::storage::{FileLayer, OsFiles};
+use crate::{Db, Table};
+
+const NUMBERS: Table<u64, u64> = Table::new("numbers");
+const TEXTS: Table<u64, String> = Table::new("texts");
+
+fn open_on(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> Result<Db> {
+    Db::of(open(files, dir, options)?)
+}
+
+fn small() -> Options {
+    Options::new().segment_rows(16).durability(Durability::Eventual)
+}
+
+fn journal_writes_and_syncs(calls: &[Call], from: usize) -> (Option<usize>, Option<usize>) {
+    let is_journal = |file: &Path| file.extension().is_some_and(|extension| extension == "journal");
+    let written = calls.iter().enumerate().skip(from).find_map(|(at, call)| match call {
+        Call::Write { file, .. } if is_journal(file) => Some(at),
+        _ => None,
+    });
+    let synced = calls.iter().skip(from).rev().find_map(|call| match call {
+        Call::Sync { file, started } if is_journal(file) => Some(*started),
+        _ => None,
+    });
+    (written, synced)
+}
+
+#[test]
+fn an_immediate_commit_returns_after_a_sync_that_covers_its_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = RecordingFiles::new(Arc::new(OsFiles));
+    let db = open_on(Arc::<RecordingFiles>::clone(&files), dir.path(), Options::new()).unwrap();
+    db.put(NUMBERS, 0, 0).unwrap();
+    for n in 1..200 {
+        let before = files.count();
+        db.put(NUMBERS, n, n).unwrap();
+        let (written, sync_began) = journal_writes_and_syncs(&files.calls(), before);
+        let written = written.expect("the record was written between the append and the return");
+        let sync_began = sync_began.expect("a sync ended between the append and the return");
+        assert!(sync_began > written, "commit {n}: the sync began at call {sync_began}, the write is call {written}");
+    }
+}
+
+#[test]
+fn immediate_commits_of_many_threads_share_syncs_and_are_all_covered() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = RecordingFiles::new(Arc::new(OsFiles));
+    let db = open_on(Arc::<RecordingFiles>::clone(&files), dir.path(), Options::new()).unwrap();
+    thread::scope(|scope| {
+        for thread in 0..8u64 {
+            let (db, files) = (&db, &files);
+            scope.spawn(move || {
+                for n in 0..25 {
+                    let before = files.count();
+                    db.put(NUMBERS, thread * 1000 + n, n).unwrap();
+                    let (_, sync_began) = journal_writes_and_syncs(&files.calls(), before);
+                    assert!(sync_began.is_some(), "a sync ended before the commit returned");
+                }
+            });
+        }
+    });
+    drop(db);
+    let db = open_on(Arc::new(OsFiles), dir.path(), Options::new()).unwrap();
+    assert_eq!(db.len(NUMBERS).unwrap(), 200);
+}
+
+#[test]
+fn after_a_failed_sync_a_commit_is_unknown_and_everything_else_refused_until_reopened() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = FaultFiles::new(Arc::new(OsFiles));
+    let db = open_on(Arc::<FaultFiles>::clone(&files), dir.path(), Options::new()).unwrap();
+    db.put(NUMBERS, 1, 1).unwrap();
+    files.set(Fault { sync_in: Some(0), kind: Some(std::io::ErrorKind::Other), ..Fault::default() });
+    assert_eq!(db.put(NUMBERS, 2, 2).unwrap_err().kind(), ErrorKind::CommitUnknown);
+    files.set(Fault::default());
+    assert_eq!(db.put(NUMBERS, 3, 3).unwrap_err().kind(), ErrorKind::Poisoned);
+    assert_eq!(db.get(NUMBERS, 1).unwrap_err().kind(), ErrorKind::Poisoned);
+    assert_eq!(db.read(NUMBERS, |_| true, |n| *n).unwrap_err().kind(), ErrorKind::Poisoned);
+    drop(db);
+    let db = open_on(Arc::new(OsFiles), dir.path(), Options::new()).unwrap();
+    assert_eq!(db.get(NUMBERS, 1).unwrap().as_deref(), Some(&1));
+    assert!(db.get(NUMBERS, 3).unwrap().is_none());
+    assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
+fn a_full_disk_refuses_a_commit_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = FaultFiles::new(Arc::new(OsFiles));
+    let db = open_on(Arc::<FaultFiles>::clone(&files), dir.path(), small()).unwrap();
+    files.set(Fault { space: Some(2 << 20), ..Fault::default() });
+    let text = "x".repeat(4000);
+    let mut stored = 0;
+    let error = loop {
+        match db.put(TEXTS, stored, text.clone()) {
+            Ok(()) => stored += 1,
+            Err(error) => break error,
+        }
+        assert!(stored < 10_000, "the disk has room for far less");
+    };
+    assert_eq!(error.kind(), ErrorKind::DiskFull, "{error:?}");
+    assert!(stored > 100, "some rows fit: {stored}");
+    assert_eq!(db.len(TEXTS).unwrap(), stored);
+    files.set(Fault::default());
+    db.put(TEXTS, stored, text.clone()).unwrap();
+    drop(db);
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert_eq!(db.len(TEXTS).unwrap(), stored + 1);
+    assert!(db.read(TEXTS, |_| true, |row| row.len()).unwrap().iter().all(|length| *length == 4000));
+}
+
+#[test]
+fn a_checkpoint_beside_writers_is_of_one_instant() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small().cache_bytes(1 << 20)).unwrap();
+    const PAIRS: u64 = 400;
+    db.transact(|tx| {
+        for n in 0..2 * PAIRS {
+            tx.put(NUMBERS, n, 1000)?;
+        }
+        Ok(())
+    })
+    .unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for thread in 0..2u64 {
+            let (db, stop) = (&db, &stop);
+            scope.spawn(move || {
+                let mut n = thread;
+                while !stop.load(Ordering::Relaxed) {
+                    n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1) % PAIRS;
+                    db.transact(|tx| {
+                        tx.modify(NUMBERS, n, |row| *row -= 1)?;
+                        tx.modify(NUMBERS, n + PAIRS, |row| *row += 1)
+                    })
+                    .unwrap();
+                }
+            });
+        }
+        for _ in 0..5 {
+            db.checkpoint().unwrap();
+            let sum = db.query(NUMBERS).fold(|| 0, |sum, row| sum + row, |a, b| a + b).unwrap();
+            assert_eq!(sum, 2 * PAIRS * 1000);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    let before = db.read(NUMBERS, |_| true, |row| *row).unwrap();
+    assert!(db.verify().unwrap().is_clean());
+    drop(db);
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert_eq!(db.read(NUMBERS, |_| true, |row| *row).unwrap(), before);
+    assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
+fn what_a_snapshot_sees_survives_splits_checkpoints_and_eviction() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small().cache_bytes(64 << 10)).unwrap();
+    for n in 0..500u64 {
+        db.put(TEXTS, n * 10, format!("first {n}")).unwrap();
+    }
+    db.checkpoint().unwrap();
+    let snapshot = db.snapshot();
+    let before = snapshot.read(TEXTS, |_| true, Clone::clone).unwrap();
+    for round in 0..3 {
+        for n in 0..5000u64 {
+            db.put(TEXTS, n, format!("round {round} of {n}, longer than it was")).unwrap();
+        }
+        db.update(TEXTS, |row| row.ends_with('7'), |row| row.push('!')).unwrap();
+        for n in (0..500u64).step_by(3) {
+            db.remove(TEXTS, n * 10).unwrap();
+        }
+        db.checkpoint().unwrap();
+        assert_eq!(snapshot.read(TEXTS, |_| true, Clone::clone).unwrap(), before);
+        assert_eq!(snapshot.get(TEXTS, 4990).unwrap().as_deref().map(String::as_str), Some("first 499"));
+    }
+    let status = db.status().unwrap();
+    assert!(status.segment_splits > 10, "{status:?}");
+    drop(snapshot);
+    assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
+fn pages_that_no_root_names_are_swept() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = |db: &Db| {
+        let mut pages = 0;
+        let store = &db.engine().pager.store;
+        for tree in store.trees().unwrap() {
+            store
+                .scan(tree, &[], &mut |_, _| {
+                    pages += 1;
+                    std::ops::ControlFlow::Continue(())
+                })
+                .unwrap();
+        }
+        pages
+    };
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    for n in 0..1000 {
+        db.put(TEXTS, n, format!("text {n}")).unwrap();
+    }
+    db.checkpoint().unwrap();
+    let named = count(&db);
+    let tree = crate::storage::TreeId(db.engine().catalog.find("texts").unwrap().id());
+    let orphan = |n: u64| crate::storage::StoreOp::Put {
+        tree,
+        key: crate::table::page::PageAddress { segment: 1, page: 1 << 40 | n }.to_key().to_vec(),
+        value: vec![1; 100],
+    };
+    db.engine().pager.store.write((0..50).map(orphan).collect()).unwrap();
+    assert_eq!(count(&db), named + 50);
+    drop(db);
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert_eq!(count(&db), named);
+    assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
+fn superseded_pages_are_freed_by_the_next_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    let pages = |db: &Db| {
+        let mut pages = 0u64;
+        let store = &db.engine().pager.store;
+        for tree in store.trees().unwrap() {
+            store
+                .scan(tree, &[], &mut |_, _| {
+                    pages += 1;
+                    std::ops::ControlFlow::Continue(())
+                })
+                .unwrap();
+        }
+        pages
+    };
+    for n in 0..2000 {
+        db.put(TEXTS, n, format!("text {n}")).unwrap();
+    }
+    db.checkpoint().unwrap();
+    let first = pages(&db);
+    for round in 0..5 {
+        db.update(TEXTS, |_| true, |row| *row = format!("round {round}")).unwrap();
+        db.checkpoint().unwrap();
+    }
+    let last = pages(&db);
+    assert!(last <= first * 2, "the store has {last} entries after five rewrites of {first}");
+}

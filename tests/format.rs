@@ -1,0 +1,177 @@
+//! Stores written by earlier versions open, and say what they said.
+//!
+//! A fixture is a whole store folder as text: each file's length and the runs of bytes in it that are not zero. They
+//! are committed once and never change; a new format gets a new one. `GANGLINE_WRITE_FIXTURES=1 cargo test --test
+//! format` writes those that are not there.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gangline::{Db, Durability, ErrorKind, Options, Result, Table};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Role {
+    Buyer,
+    Seller { since: u16 },
+    Admin(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Person {
+    name: String,
+    roles: Vec<Role>,
+    balance: i64,
+    rating: Option<f32>,
+    tags: BTreeMap<String, u8>,
+}
+
+const PEOPLE: Table<u64, Person> = Table::new("people");
+const PAIRS: Table<(String, i32), Vec<u8>> = Table::new("pairs");
+const FLAGS: Table<Option<bool>, char> = Table::new("flags");
+
+const ROWS: u64 = 300;
+
+fn person(id: u64) -> Person {
+    let role = match id % 3 {
+        0 => Role::Buyer,
+        1 => Role::Seller { since: 2000 + id as u16 % 20 },
+        _ => Role::Admin(format!("level {id}")),
+    };
+    Person {
+        name: format!("person {id}"),
+        roles: vec![role],
+        balance: -(id as i64) * 7,
+        rating: id.is_multiple_of(2).then_some(id as f32 / 4.0),
+        tags: BTreeMap::from([("id".to_owned(), id as u8)]),
+    }
+}
+
+/// Writes the store of a fixture: a checkpoint with most rows, and some that only the journal has.
+fn write_store(dir: &Path, close: bool) -> Result<()> {
+    let db = Options::new().durability(Durability::Eventual).segment_rows(64).open(dir)?;
+    for id in 0..ROWS - 20 {
+        db.put(PEOPLE, id, person(id))?;
+    }
+    for at in -5..5 {
+        db.put(PAIRS, ("a\0b", at), vec![at as u8; 40])?;
+    }
+    db.checkpoint()?;
+    for id in ROWS - 20..ROWS {
+        db.put(PEOPLE, id, person(id))?;
+    }
+    db.put(FLAGS, None, 'n')?;
+    db.put(FLAGS, Some(true), 'ü')?;
+    db.remove(PEOPLE, 7)?;
+    db.sync()?;
+    if close { db.close() } else { Ok(()) }
+}
+
+fn check_store(dir: &Path) -> Result<()> {
+    let db = Options::new().create(false).open(dir)?;
+    assert!(db.verify()?.is_clean(), "{}", db.verify()?);
+    assert_eq!(db.len(PEOPLE)?, ROWS - 1);
+    for id in 0..ROWS {
+        let expected = (id != 7).then(|| person(id));
+        assert_eq!(db.get(PEOPLE, id)?.as_deref(), expected.as_ref(), "person {id}");
+    }
+    let pairs = db.query(PAIRS).project_keyed(|(text, at), row| (text.to_owned(), at, row.len())).collect()?;
+    assert_eq!(pairs, (-5..5).map(|at| ("a\0b".to_owned(), at, 40)).collect::<Vec<_>>());
+    assert_eq!(db.query(FLAGS).keys()?, [None, Some(true)]);
+    assert_eq!(db.get(FLAGS, Some(true))?.as_deref(), Some(&'ü'));
+    const OTHER: Table<i64, Person> = Table::new("people");
+    let error = db.get(OTHER, 1).expect_err("the keys are stored as u64");
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    db.put(PEOPLE, 7, person(7))?;
+    assert_eq!(db.len(PEOPLE)?, ROWS);
+    db.close()
+}
+
+fn files_below(dir: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type().unwrap().is_dir() {
+            files_below(&entry.path(), &format!("{name}/"), files);
+        } else {
+            files.push((name, entry.path()));
+        }
+    }
+    files.sort();
+}
+
+/// A folder as text.
+fn pack(dir: &Path) -> String {
+    let mut text = String::new();
+    let mut files = Vec::new();
+    files_below(dir, "", &mut files);
+    for (name, path) in files {
+        let bytes = fs::read(path).unwrap();
+        writeln!(text, "file {} {name}", bytes.len()).unwrap();
+        for (at, block) in bytes.chunks(32).enumerate() {
+            let used = block.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            if used > 0 {
+                write!(text, "{:x} ", at * 32).unwrap();
+                block[..used].iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+fn unpack(text: &str, dir: &Path) {
+    let mut file: Option<(PathBuf, Vec<u8>)> = None;
+    let write = |file: Option<(PathBuf, Vec<u8>)>| {
+        if let Some((path, bytes)) = file {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+    };
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("file ") {
+            write(file.take());
+            let (length, name) = rest.split_once(' ').unwrap();
+            file = Some((dir.join(name), vec![0; length.parse().unwrap()]));
+        } else {
+            let (offset, hex) = line.split_once(' ').unwrap();
+            let offset = usize::from_str_radix(offset, 16).unwrap();
+            let bytes = &mut file.as_mut().unwrap().1;
+            for at in 0..hex.len() / 2 {
+                bytes[offset + at] = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
+            }
+        }
+    }
+    write(file);
+}
+
+fn check_fixture(name: &str, close: bool) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{name}.txt"));
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    if !path.exists() && std::env::var_os("GANGLINE_WRITE_FIXTURES").is_some() {
+        write_store(&store, close).unwrap();
+        fs::write(&path, pack(&store)).unwrap();
+        fs::remove_dir_all(&store).unwrap();
+    }
+    let text = fs::read_to_string(&path).expect("the fixture is committed");
+    unpack(&text, &store);
+    check_store(&store).unwrap();
+    // What was written to it stays, and it opens again.
+    let db = Db::open(&store).unwrap();
+    assert_eq!(db.get(PEOPLE, 7).unwrap().as_deref(), Some(&person(7)));
+}
+
+#[test]
+fn a_closed_store_of_format_1_opens() {
+    check_fixture("format-1-closed", true);
+}
+
+#[test]
+fn a_store_of_format_1_that_was_not_closed_opens() {
+    check_fixture("format-1-open", false);
+}

@@ -1,0 +1,21 @@
+//! The library as a program sees it: one binary, one module an area, only the public API.
+//!
+//! Threads meet at [`support::Meeting`]s and wait for states with a deadline; nothing sleeps so that something may happen.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "a test says why it is skipped")]
+
+mod bad_input;
+mod disk_full;
+mod durability;
+mod isolation;
+mod keys;
+mod laws;
+mod names;
+mod nested;
+mod parallel;
+mod pool;
+mod query;
+mod restarts;
+mod snapshots;
+mod support;
+mod transactions;

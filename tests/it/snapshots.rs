@@ -1,0 +1,98 @@
+//! Snapshots: the committed state at one moment, whatever happens afterwards.
+
+use gangline::Snapshot;
+
+use crate::support::{ITEMS, fill, item, place, small, with_items};
+
+fn everything(snapshot: &Snapshot) -> Vec<(u64, i64)> {
+    snapshot.query(ITEMS).project_keyed(|key, item| (key, item.amount)).collect().unwrap()
+}
+
+#[test]
+fn a_snapshot_stays_as_it_was_under_writers() {
+    let db = with_items(500);
+    let snapshot = db.snapshot();
+    let before = everything(&snapshot);
+    assert_eq!(before.len(), 500);
+    db.update(ITEMS, |_| true, |item| item.amount = -1).unwrap();
+    db.transact(|tx| (0..250).try_for_each(|id| tx.remove(ITEMS, id).map(drop))).unwrap();
+    // Enough to split the segments under it.
+    db.transact(|tx| (1_000..3_000).try_for_each(|id| tx.put(ITEMS, id, item(id)))).unwrap();
+    assert_eq!(everything(&snapshot), before);
+    assert_eq!(snapshot.len(ITEMS).unwrap(), 500);
+    assert_eq!(snapshot.get(ITEMS, 3).unwrap().unwrap().amount, 3);
+    assert!(snapshot.get(ITEMS, 1_000).unwrap().is_none());
+    assert_eq!(snapshot.read(ITEMS, |item| item.amount == -1, |_| ()).unwrap().len(), 0);
+    assert_eq!(everything(&db.snapshot()).len(), 2_250);
+}
+
+#[test]
+fn a_clone_keeps_it_when_the_original_is_gone() {
+    let db = with_items(100);
+    let original = db.snapshot();
+    let clone = original.clone();
+    let number = original.commit_number();
+    drop(original);
+    db.update(ITEMS, |_| true, |item| item.amount = 0).unwrap();
+    assert_eq!(everything(&clone), (0..100).map(|id| (id, id as i64)).collect::<Vec<_>>());
+    assert_eq!(clone.commit_number(), number);
+    assert!(db.snapshot().commit_number() > number);
+}
+
+#[test]
+fn each_snapshot_has_its_own_moment() {
+    let db = with_items(100);
+    let taken: Vec<Snapshot> = (0..10)
+        .map(|round| {
+            db.update(ITEMS, |_| true, |item| item.amount = round).unwrap();
+            db.snapshot()
+        })
+        .collect();
+    for (round, snapshot) in (0..).zip(&taken) {
+        assert!(everything(snapshot).iter().all(|(_, amount)| *amount == round));
+    }
+    let numbers: Vec<u64> = taken.iter().map(Snapshot::commit_number).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}
+
+#[test]
+fn checkpoints_and_eviction_leave_it_alone() {
+    let (_folder, path) = place();
+    let db = small().cache_bytes(32 << 10).open(&path).unwrap();
+    fill(&db, 2_000);
+    db.checkpoint().unwrap();
+    let snapshot = db.snapshot();
+    let before = everything(&snapshot);
+    for round in 0..5 {
+        db.update(ITEMS, |item| item.id % 2 == 0, |item| item.amount += round).unwrap();
+        db.transact(|tx| (0..200).try_for_each(|id| tx.remove(ITEMS, round as u64 * 200 + id).map(drop))).unwrap();
+        db.checkpoint().unwrap();
+        assert_eq!(everything(&snapshot), before, "round {round}");
+    }
+    drop(snapshot);
+    db.checkpoint().unwrap();
+    assert!(db.verify().unwrap().is_clean());
+    assert_eq!(db.len(ITEMS).unwrap(), 1_000);
+    db.close().unwrap();
+}
+
+#[test]
+fn readers_of_snapshots_never_wait_and_never_see_half_a_commit() {
+    let db = with_items(200);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for round in 0..300 {
+                db.update(ITEMS, |_| true, |item| item.amount = round).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            let snapshot = db.snapshot();
+            let seen = everything(&snapshot);
+            let first = seen[0].1;
+            if first > 0 {
+                assert!(seen.iter().all(|(_, amount)| *amount == first), "{seen:?}");
+            }
+            assert_eq!(everything(&snapshot), seen, "twice the same");
+        }
+    });
+}

@@ -1,0 +1,120 @@
+//! What the tests share: rows, small stores, meetings of threads.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use gangline::{Db, Options, Table};
+use parking_lot::{Condvar, Mutex};
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+/// Whatever takes longer than this will never happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Item {
+    pub(crate) id: u64,
+    pub(crate) group: u64,
+    pub(crate) amount: i64,
+    pub(crate) text: String,
+}
+
+pub(crate) const ITEMS: Table<u64, Item> = Table::new("items");
+
+/// Wide enough that a page holds some fifteen of them: segments are made of whole pages.
+pub(crate) fn item(id: u64) -> Item {
+    Item { id, group: id % 7, amount: id as i64, text: format!("item {id:-<250}") }
+}
+
+/// Small segments, so that few rows make many.
+pub(crate) fn small() -> Options {
+    Options::new().segment_rows(16).scan_threads(2).lock_timeout(Duration::from_secs(10))
+}
+
+/// A database in memory with the items `0..rows`.
+pub(crate) fn with_items(rows: u64) -> Db {
+    let db = small().in_memory().unwrap();
+    fill(&db, rows);
+    db
+}
+
+/// In commits of some tens of rows, each of which may split the segment that it made too large.
+pub(crate) fn fill(db: &Db, rows: u64) {
+    for start in (0..rows).step_by(40) {
+        db.transact(|tx| (start..rows.min(start + 40)).try_for_each(|id| tx.put(ITEMS, id, item(id)))).unwrap();
+    }
+}
+
+pub(crate) fn ids(db: &Db) -> Vec<u64> {
+    db.read(ITEMS, |_| true, |item| item.id).unwrap()
+}
+
+pub(crate) fn amount(db: &Db, id: u64) -> i64 {
+    db.get(ITEMS, id).unwrap().unwrap().amount
+}
+
+/// A path for a store, in a folder that goes away with the first value.
+pub(crate) fn place() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    (folder, path)
+}
+
+/// A barrier that opens when all have come, again and again, and that fails instead of waiting for ever.
+#[derive(Debug)]
+pub(crate) struct Meeting {
+    size: usize,
+    arrived: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Meeting {
+    pub(crate) fn of(size: usize) -> Meeting {
+        Meeting { size, arrived: Mutex::new(0), changed: Condvar::new() }
+    }
+
+    #[track_caller]
+    pub(crate) fn wait(&self) {
+        let mut arrived = self.arrived.lock();
+        let opens_at = (*arrived / self.size + 1) * self.size;
+        *arrived += 1;
+        self.changed.notify_all();
+        let end = Instant::now() + PATIENCE;
+        while *arrived < opens_at {
+            let late = self.changed.wait_until(&mut arrived, end).timed_out() && *arrived < opens_at;
+            assert!(!late, "only {} of {} came to the meeting", *arrived % self.size, self.size);
+        }
+    }
+}
+
+/// Waits until the state is reached, or fails.
+#[track_caller]
+pub(crate) fn until(what: &str, mut reached: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !reached() {
+        assert!(Instant::now() < end, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Requests for a lock that had to wait so far.
+pub(crate) fn waits(db: &Db) -> u64 {
+    db.locks().counters().waits
+}
+
+/// Set for a process that a test has started to play another part: the store that it shall open.
+const PART: &str = "GANGLINE_TEST_PART";
+
+/// The store of the part that this process plays, if it is not the test itself.
+pub(crate) fn part() -> Option<PathBuf> {
+    std::env::var_os(PART).map(PathBuf::from)
+}
+
+/// This test in another process, which finds `store` by [`part`]. It talks over its standard error, since the test
+/// runner writes to its standard output.
+pub(crate) fn other_process(test: &str, store: &std::path::Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--nocapture"]).env(PART, store).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
