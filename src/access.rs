@@ -10,6 +10,7 @@ use crate::table::{Row, Shared, Table};
 use crate::txn::{Snapshot, Transaction};
 
 mod sealed {
+    #[expect(unnameable_types, reason = "only this crate may implement what needs it")]
     pub trait Sealed {}
 
     impl Sealed for crate::Db {}

@@ -30,7 +30,7 @@ pub struct Status {
     pub cache_bytes_max: u64,
     /// Of these, bytes of pages that the next checkpoint writes.
     pub dirty_bytes: u64,
-    /// Journal bytes since the last checkpoint began.
+    /// Journal bytes that an opening after a kill would replay.
     pub journal_bytes: u64,
     /// Bytes of the page store on disk.
     pub store_bytes: u64,
@@ -77,7 +77,7 @@ impl Db {
             cache_bytes: engine.pager.cache.used() as u64,
             cache_bytes_max: engine.pager.cache.budget() as u64,
             dirty_bytes: engine.pager.cache.dirty() as u64,
-            journal_bytes: engine.commits.journal_bytes(),
+            journal_bytes: engine.journal.as_ref().map_or(0, |journal| journal.bytes_since(*engine.replay_from.lock())),
             store_bytes: engine.pager.store.size_on_disk()?,
             locks: engine.locks.counters(),
         })

@@ -118,6 +118,7 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
         ..state.root.clone()
     };
     state.root_file.write(&root)?;
+    *engine.replay_from.lock() = root.journal;
     state.root = root;
     state.directory = directory;
     for (segment, stored) in segments {

@@ -14,7 +14,7 @@ use super::sweep::sweep;
 use crate::codec::KeyBuf;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
-use crate::storage::journal::{self, Journal, JournalOptions, Mark};
+use crate::storage::journal::{self, Journal, JournalOptions, Mark, Position};
 use crate::storage::{
     FORMAT, FileLayer, LockFile, MemoryStore, PageStore, Root, RootFile, SledStore, StoreOp, TreeId, names,
 };
@@ -39,7 +39,7 @@ pub(crate) struct Opened {
 pub(crate) fn in_memory(options: Options) -> Result<Opened> {
     options.check()?;
     let pager = Pager::new(Arc::new(MemoryStore::new()), options.cache_bytes, 1);
-    let engine = Engine::new(options, pager, Catalog::new([]), 0, None);
+    let engine = Engine::new(options, pager, Catalog::new([]), 0, None, Position::default());
     Ok(Opened { engine, keeper: None, lock: None })
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn open(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> R
     };
     state.root_file.write(&root)?;
     state.root = root;
-    let engine = Engine::new(options, pager, catalog, last_commit, Some(journal));
+    let engine = Engine::new(options, pager, catalog, last_commit, Some(journal), state.root.journal);
     let keeper = Keeper::start(&engine, state)?;
     if replayed {
         engine.admission.ask();

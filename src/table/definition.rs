@@ -171,6 +171,7 @@ impl<I: Key, V: Row> Index<I, V> {
 }
 
 mod sealed {
+    #[expect(unnameable_types, reason = "only this crate may implement what needs it")]
     pub trait Sealed {}
 }
 

@@ -11,7 +11,7 @@ use super::commit::Commits;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockManager;
 use crate::options::Options;
-use crate::storage::journal::Journal;
+use crate::storage::journal::{Journal, Position};
 use crate::table::catalog::Catalog;
 use crate::table::pager::Pager;
 
@@ -37,6 +37,8 @@ pub(crate) struct Engine {
     pub(crate) journal: Option<Journal>,
     pub(crate) admission: Admission,
     pub(crate) counts: Counts,
+    /// Where an opening would begin to replay the journal: what the newest root says.
+    pub(crate) replay_from: Mutex<Position>,
     scan_pool: OnceLock<Option<rayon::ThreadPool>>,
     closed: AtomicBool,
     poisoned: AtomicBool,
@@ -50,6 +52,7 @@ impl Engine {
         catalog: Catalog,
         last_commit: u64,
         journal: Option<Journal>,
+        replay_from: Position,
     ) -> Arc<Self> {
         let locks = LockManager::with_limits(options.lock_timeout, options.max_row_locks);
         Arc::new(Engine {
@@ -60,6 +63,7 @@ impl Engine {
             journal,
             admission: Admission::default(),
             counts: Counts::default(),
+            replay_from: Mutex::new(replay_from),
             scan_pool: OnceLock::new(),
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),

@@ -14,7 +14,6 @@ mod fill;
 mod observe;
 mod stored;
 mod trace;
-#[cfg_attr(not(test), expect(dead_code, reason = "rows without their type are read by `dump`"))]
 mod value;
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ mod writer;
 use std::time::Duration;
 
 pub(crate) use record::Payload;
-pub(crate) use recover::{ReplayStart, TailInfo, replay};
+pub(crate) use recover::{TailInfo, replay};
 pub(crate) use space::Reservation;
 pub(crate) use writer::Journal;
 

@@ -210,6 +210,7 @@ impl Journal {
     }
 
     /// Everything below this position is on disk.
+    #[cfg(test)]
     pub(crate) fn synced(&self) -> Position {
         self.shared.state.lock().synced
     }
