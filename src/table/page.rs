@@ -317,8 +317,8 @@ impl SlotState {
         registry: &Registry,
         freed: &mut Vec<PageAddress>,
     ) -> &mut PageBytes {
-        let (content, kept) = self.content.edit(commit, registry);
-        if kept {
+        let (content, first) = self.content.edit(commit, registry);
+        if first {
             registry.retain(Retained::Page(Arc::downgrade(slot)));
         }
         if let Some(stored) = content.stored.take() {

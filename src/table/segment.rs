@@ -152,8 +152,8 @@ impl Segment {
     /// Changes the page list for `commit`. Under the commit latch, the list loaded.
     pub(crate) fn edit_list(self: &Arc<Self>, commit: u64, registry: &Registry, change: impl FnOnce(&mut PageList)) {
         let mut lists = self.lists.write();
-        let (list, kept) = lists.edit(commit, registry);
-        if kept {
+        let (list, first) = lists.edit(commit, registry);
+        if first {
             registry.retain(Retained::Segment(Arc::downgrade(self)));
         }
         let list = list.as_mut().expect("a page list is loaded before a commit edits it");
