@@ -1,6 +1,9 @@
 //! What transactions see of one another, and which of them wait.
 
+use std::time::{Duration, Instant};
+
 use gangline::Result;
+use parking_lot::Mutex;
 
 use crate::support::{ITEMS, Meeting, amount, ids, item, until, waits, with_items};
 
@@ -188,6 +191,35 @@ fn write_skew_is_impossible() {
         });
         assert_eq!(amount(&db, 0) + amount(&db, 1), 0);
     }
+}
+
+#[test]
+fn a_commit_does_not_wait_for_a_reader_of_the_table_to_split_a_segment() {
+    let db = with_items(20);
+    let start = Meeting::of(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            start.wait();
+            db.transact(|tx| {
+                tx.len(ITEMS)?;
+                std::thread::sleep(Duration::from_secs(2));
+                Ok(())
+            })
+            .unwrap();
+        });
+        let ended = Mutex::new(Instant::now());
+        db.transact(|tx| {
+            (20..1_000).try_for_each(|id| tx.put(ITEMS, id, item(id)))?;
+            start.wait();
+            // The reader gets the table as soon as this transaction gives it back, and so before the split does.
+            until("the reader waits", || waits(&db) > 0);
+            *ended.lock() = Instant::now();
+            Ok(())
+        })
+        .unwrap();
+        let took = ended.lock().elapsed();
+        assert!(took < Duration::from_secs(1), "the commit took {took:?}");
+    });
 }
 
 #[test]
