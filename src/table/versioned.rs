@@ -27,6 +27,12 @@ impl<T> Versioned<T> {
         &mut self.newest
     }
 
+    /// The commit that made the newest version.
+    #[inline]
+    pub(crate) fn commit(&self) -> u64 {
+        self.commit
+    }
+
     /// Whether a reader of this commit number sees the newest version.
     #[inline]
     pub(crate) fn is_newest_at(&self, number: u64) -> bool {

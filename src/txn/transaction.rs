@@ -173,7 +173,7 @@ impl Transaction {
     fn is_there(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<bool> {
         match state.writes.presence(core.id(), key) {
             Some(own) => Ok(own),
-            None => typed::contains(&self.engine.pager, core, None, key),
+            None => Ok(typed::contains(&self.engine.pager, core, key)?.0),
         }
     }
 
@@ -300,7 +300,7 @@ impl Transaction {
         let mut rows = core.rows();
         let own = state.writes.tables().find(|writes| writes.core.id() == core.id());
         for (key, write) in own.iter().flat_map(|writes| &writes.rows) {
-            match (typed::contains(&self.engine.pager, &core, None, key)?, write.image.is_some()) {
+            match (typed::contains(&self.engine.pager, &core, key)?.0, write.image.is_some()) {
                 (false, true) => rows += 1,
                 (true, false) => rows -= 1,
                 _ => {}

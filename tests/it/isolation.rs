@@ -223,6 +223,35 @@ fn a_commit_does_not_wait_for_a_reader_of_the_table_to_split_a_segment() {
 }
 
 #[test]
+fn a_point_read_that_saw_a_commit_is_followed_by_none_that_does_not() {
+    // Both ends of the table and its length change together, and far apart.
+    const ROWS: u64 = 64;
+    let db = with_items(ROWS);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for turn in 1..1_000i64 {
+                db.transact(|tx| {
+                    (0..ROWS).try_for_each(|id| tx.modify(ITEMS, id, |item| item.amount = turn * 100).map(drop))?;
+                    if turn % 2 == 0 {
+                        (0..8).try_for_each(|id| tx.remove(ITEMS, ROWS + id).map(drop))
+                    } else {
+                        (0..8).try_for_each(|id| tx.put(ITEMS, ROWS + id, item(ROWS + id)))
+                    }
+                })
+                .unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            let first = amount(&db, 0);
+            let last = amount(&db, ROWS - 1);
+            assert!(last >= first, "the last row has {last}, of an earlier commit than the first row's {first}");
+            let rows = db.len(ITEMS).unwrap();
+            assert!(rows == ROWS || rows == ROWS + 8, "{rows} rows");
+        }
+    });
+}
+
+#[test]
 fn a_scan_sees_all_of_a_commit_or_nothing() {
     let db = with_items(300);
     let sum = |amounts: Vec<i64>| amounts.iter().sum::<i64>();
