@@ -164,7 +164,7 @@ impl Transaction {
 
     /// The row as this transaction sees it.
     fn current<V: Row>(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<Option<Shared<V>>> {
-        match state.writes.find::<V>(core.id(), key) {
+        match state.writes.find::<V>(core.id(), key)? {
             Some(own) => Ok(own.map(Shared::from_arc)),
             None => typed::get(&self.engine.pager, core, None, key),
         }
@@ -347,7 +347,7 @@ impl Transaction {
             state.locks.lock_range(core, low, high, mode)
         };
         Self::noting_restart(state, outcome)?;
-        Ok(state.writes.range(core.id(), low, high))
+        state.writes.range(core.id(), low, high)
     }
 
     /// Writes the changed rows of an update, in key order.
