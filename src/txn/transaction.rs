@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
-use super::write_set::{OwnRows, WriteSet};
+use super::write_set::{OwnRows, Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
@@ -222,7 +222,7 @@ impl Transaction {
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
         Self::lock_row(state, &core, &key, Mode::X)?;
-        self.write(state, &core, key, row)
+        self.write(state, &core, key, row).map(drop)
     }
 
     /// Writes a row that must not be there yet.
@@ -241,7 +241,7 @@ impl Transaction {
                 format!("table {:?} has a row under key {} already", table.name(), hex(&key)),
             ));
         }
-        self.write(state, &core, key, row)
+        self.write(state, &core, key, row).map(drop)
     }
 
     /// Changes a row in place. Gives what the change gave, or `None` when there is no such row. The change runs once
@@ -350,19 +350,46 @@ impl Transaction {
         state.writes.range(core.id(), low, high)
     }
 
-    /// Writes the changed rows of an update, in key order.
+    /// Writes the changed rows of an update, in key order: all of them or, with an error, none. The program may go on
+    /// after the error.
     pub(crate) fn write_hits<K: Key, V: Row>(&self, table: Table<K, V>, hits: Vec<(KeyBuf, V)>) -> Result<u64> {
+        let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
         let count = hits.len() as u64;
+        let mark = state.writes.mark();
+        let mut written = Vec::with_capacity(hits.len());
         for (key, row) in hits {
-            let core = self.engine.table_for_row(table, &row)?;
-            Self::lock_row(state, &core, &key, Mode::X)?;
-            self.write(state, &core, key, Shared::from(row))?;
+            match self.write_hit(state, table, KeyBuf::from(&key[..]), row) {
+                Ok(before) => written.push((key, before)),
+                Err(error) => {
+                    state.writes.take_back(core.id(), written, mark);
+                    return Err(error);
+                }
+            }
         }
         Ok(count)
     }
 
-    fn write<V: Row>(&self, state: &mut State, core: &Arc<TableCore>, key: KeyBuf, row: Shared<V>) -> Result<()> {
+    fn write_hit<K: Key, V: Row>(
+        &self,
+        state: &mut State,
+        table: Table<K, V>,
+        key: KeyBuf,
+        row: V,
+    ) -> Result<Option<Write>> {
+        let core = self.engine.table_for_row(table, &row)?;
+        Self::lock_row(state, &core, &key, Mode::X)?;
+        self.write(state, &core, key, Shared::from(row))
+    }
+
+    /// Adds a write to the set. Gives the one that it stands in place of.
+    fn write<V: Row>(
+        &self,
+        state: &mut State,
+        core: &Arc<TableCore>,
+        key: KeyBuf,
+        row: Shared<V>,
+    ) -> Result<Option<Write>> {
         let row = row.into_arc();
         let arena = state.writes.arena();
         let start = arena.len();
@@ -394,8 +421,7 @@ impl Transaction {
             ));
         }
         let row: Arc<dyn AnyRow> = row;
-        state.writes.put(core, key, start, row, size.heap_bytes);
-        Ok(())
+        Ok(state.writes.put(core, key, start, row, size.heap_bytes))
     }
 
     /// Refuses a write that would make the transaction too large. The transaction can go on without it.

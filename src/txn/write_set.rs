@@ -90,11 +90,37 @@ impl WriteSet {
         &mut self.arena
     }
 
-    /// Adds the row that was encoded from `start` of the arena on.
-    pub(crate) fn put(&mut self, core: &Arc<TableCore>, key: KeyBuf, start: usize, row: Arc<dyn AnyRow>, heap: usize) {
+    /// Adds the row that was encoded from `start` of the arena on. Gives the write that it stands in place of.
+    pub(crate) fn put(
+        &mut self,
+        core: &Arc<TableCore>,
+        key: KeyBuf,
+        start: usize,
+        row: Arc<dyn AnyRow>,
+        heap: usize,
+    ) -> Option<Write> {
         let range = start..self.arena.len();
         self.bytes += key.len() + range.len() + WRITE_OVERHEAD;
-        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row, heap }) });
+        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row, heap }) })
+    }
+
+    /// How far the set has come, for [`take_back`](Self::take_back).
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.arena.len(), self.bytes)
+    }
+
+    /// Takes back what was put into a table since the mark: for each key, the write that stood there before.
+    pub(crate) fn take_back(&mut self, table: u32, puts: Vec<(KeyBuf, Option<Write>)>, mark: (usize, usize)) {
+        if let Some(table) = self.tables.iter_mut().find(|writes| writes.core.id() == table) {
+            for (key, before) in puts {
+                match before {
+                    Some(write) => table.rows.insert(key, write),
+                    None => table.rows.remove(&key),
+                };
+            }
+        }
+        self.arena.truncate(mark.0);
+        self.bytes = mark.1;
     }
 
     pub(crate) fn remove(&mut self, core: &Arc<TableCore>, key: KeyBuf) {

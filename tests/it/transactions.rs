@@ -12,6 +12,31 @@ fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
 }
 
 #[test]
+fn a_refused_update_leaves_nothing_of_itself_in_the_transaction() {
+    let db = with_items(6);
+    db.transact(|tx| {
+        tx.modify(ITEMS, 1, |item| item.amount = 100)?;
+        tx.remove(ITEMS, 2)?;
+        tx.put(ITEMS, 6, item(6))?;
+        let refused = tx.update(
+            ITEMS,
+            |_| true,
+            |item| {
+                item.amount += 1;
+                if item.id == 5 {
+                    item.text = "x".repeat(1 << 20);
+                }
+            },
+        );
+        assert_eq!(kind(refused), Err(ErrorKind::RowTooLarge));
+        assert_eq!(tx.read(ITEMS, |_| true, |item| item.amount)?, [0, 100, 3, 4, 5, 6]);
+        tx.modify(ITEMS, 3, |item| item.amount = 300).map(drop)
+    })
+    .unwrap();
+    assert_eq!(db.read(ITEMS, |_| true, |item| item.amount).unwrap(), [0, 100, 300, 4, 5, 6]);
+}
+
+#[test]
 fn own_writes_are_read_through_another_type_of_the_same_shape() {
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(rename = "Amount")]
