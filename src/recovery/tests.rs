@@ -192,6 +192,26 @@ fn what_a_snapshot_sees_survives_splits_checkpoints_and_eviction() {
 }
 
 #[test]
+fn no_closing_checkpoint_is_made_after_a_failed_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let super::Opened { engine, keeper, lock } = open(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    let keeper = keeper.expect("a store on disk has a keeper");
+    let db = Db::of(super::Opened { engine: Arc::clone(&engine), keeper: None, lock }).unwrap();
+    for n in 0..100 {
+        db.put(NUMBERS, n, n).unwrap();
+    }
+    // A checkpoint that fails has taken down what changed, and wrote no root.
+    for table in engine.catalog.tables() {
+        table.with_directory(|directory| assert!(directory.segments().iter().all(|segment| segment.take_dirty())));
+    }
+    engine.poison(&crate::Error::new(ErrorKind::Poisoned, "a checkpoint failed"));
+    assert_eq!(keeper.close(&engine).unwrap_err().kind(), ErrorKind::Poisoned);
+    drop((keeper, engine, db));
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert_eq!(db.len(NUMBERS).unwrap(), 100);
+}
+
+#[test]
 fn pages_that_no_root_names_are_swept() {
     let dir = tempfile::tempdir().unwrap();
     let count = |db: &Db| {
