@@ -276,3 +276,35 @@ fn superseded_pages_are_freed_by_the_next_checkpoints() {
     let last = pages(&db);
     assert!(last <= first * 2, "the store has {last} entries after five rewrites of {first}");
 }
+
+#[test]
+fn no_page_is_swept_while_a_page_list_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    for n in 0..1000 {
+        db.put(TEXTS, n, format!("text {n}")).unwrap();
+    }
+    db.checkpoint().unwrap();
+    let core = db.engine().catalog.find("texts").unwrap();
+    let tree = crate::storage::TreeId(core.id());
+    let entries = |db: &Db| {
+        let mut entries = 0;
+        let mut count = |_: &[u8], _: &[u8]| {
+            entries += 1;
+            std::ops::ControlFlow::Continue(())
+        };
+        db.engine().pager.store.scan(tree, &[], &mut count).unwrap();
+        entries
+    };
+    let (segment, page) = core.with_directory(|directory| {
+        let segment = &directory.segments()[0];
+        (segment.id, segment.stored().expect("it was written").lists[0])
+    });
+    let before = entries(&db);
+    let key = crate::table::page::PageAddress { segment, page }.to_key().to_vec();
+    db.engine().pager.store.write(vec![crate::storage::StoreOp::Remove { tree, key }]).unwrap();
+    drop((core, db));
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert_eq!(entries(&db), before - 1);
+    assert_eq!(db.read(TEXTS, |_| true, String::len).unwrap_err().kind(), ErrorKind::Corrupted);
+}
