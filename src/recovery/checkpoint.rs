@@ -37,13 +37,8 @@ pub(crate) struct CheckpointState {
 struct Capture {
     registration: Registration,
     mark: Mark,
-<<<<<<< HEAD
     tables: Vec<CapturedTable>,
-    definitions: BTreeSet<u32>,
-=======
-    tables: Vec<(Arc<TableCore>, Arc<Directory>, Vec<Arc<Segment>>)>,
     definitions: Vec<Definition>,
->>>>>>> 126cd85b5b3c2cb3e50f5409b93760ccd80c565d
     freed: Vec<(u32, PageAddress)>,
     next_id: u64,
 }
