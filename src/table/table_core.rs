@@ -173,12 +173,7 @@ impl TableCore {
 }
 
 fn segment_lock(segment: &Segment) -> SegmentLock {
-    // By slices: a derived clone of a key copies byte by byte.
-    SegmentLock {
-        low: KeyBuf::from(&segment.low[..]),
-        high: segment.high.as_ref().map(|high| KeyBuf::from(&high[..])),
-        head: Arc::clone(&segment.head),
-    }
+    SegmentLock { low: segment.low.clone(), high: segment.high.clone(), head: Arc::clone(&segment.head) }
 }
 
 impl LockTable for TableCore {
