@@ -8,13 +8,21 @@ use smallvec::SmallVec;
 
 /// The bytes of an encoded key. Up to 24 bytes are kept in place, longer keys on the heap. Compares as bytes do, which
 /// is the order of the keys.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(crate) struct KeyBuf(SmallVec<[u8; 24]>);
 
 impl KeyBuf {
     /// The empty key: it sorts before all others, and is the low key of a table's first segment.
     pub(crate) fn empty() -> Self {
         Self::default()
+    }
+}
+
+impl Clone for KeyBuf {
+    /// By slices: the derived clone would copy byte by byte.
+    #[inline]
+    fn clone(&self) -> Self {
+        KeyBuf(SmallVec::from_slice(&self.0))
     }
 }
 

@@ -18,21 +18,9 @@ pub(crate) trait LockTable: Send + Sync {
 }
 
 /// A segment, as a table's directory shows it: keys from `low` up to but not `high`, or to the end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SegmentLock {
     pub(crate) low: KeyBuf,
     pub(crate) high: Option<KeyBuf>,
     pub(crate) head: Arc<Head>,
-}
-
-impl Clone for SegmentLock {
-    /// By slices: a derived clone would copy the keys byte by byte.
-    #[inline]
-    fn clone(&self) -> Self {
-        SegmentLock {
-            low: KeyBuf::from(&self.low[..]),
-            high: self.high.as_ref().map(|high| KeyBuf::from(&high[..])),
-            head: self.head.clone(),
-        }
-    }
 }
