@@ -21,6 +21,9 @@ pub(crate) struct Drive {
     pub(crate) sequential: bool,
 }
 
+/// Whether the values of the first parts will do.
+pub(crate) type Enough<'e, A> = &'e dyn Fn(&[A]) -> bool;
+
 /// Folds every part into a value of its own, and gives the values in key order.
 ///
 /// `step` breaks to end its part early, which is what a limit does; other parts go on. With `enough`, parts are folded
@@ -30,7 +33,7 @@ pub(crate) fn fold_parts<V: Row, A: Send>(
     drive: Drive,
     init: impl Fn() -> A + Sync,
     step: impl Fn(&mut A, RowAt<'_, V>, &V) -> ControlFlow<()> + Sync,
-    enough: Option<&dyn Fn(&[A]) -> bool>,
+    enough: Option<Enough<'_, A>>,
 ) -> Result<Vec<A>> {
     let (parts, rows) = scan.parts()?;
     let pool = pool(scan, drive, rows, parts.len());
