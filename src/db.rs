@@ -181,7 +181,9 @@ impl Db {
         context::check_free("Db::get", Location::caller())?;
         engine.check_alive()?;
         let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
-        typed::get(&engine.pager, &core, None, &crate::codec::encode_key::<K>(key))
+        let (row, seen) = typed::get_newest(&engine.pager, &core, &crate::codec::encode_key::<K>(key))?;
+        engine.commits.wait_applied(seen);
+        Ok(row)
     }
 
     /// Reads several rows as of one commit, in the order of `keys`.
@@ -220,7 +222,9 @@ impl Db {
         context::check_free("Db::contains", Location::caller())?;
         engine.check_alive()?;
         let Some(core) = engine.table_if_any(table)? else { return Ok(false) };
-        typed::contains(&engine.pager, &core, None, &crate::codec::encode_key::<K>(key))
+        let (there, seen) = typed::contains(&engine.pager, &core, &crate::codec::encode_key::<K>(key))?;
+        engine.commits.wait_applied(seen);
+        Ok(there)
     }
 
     /// The number of committed rows, in constant time.
@@ -232,7 +236,10 @@ impl Db {
         let engine = self.engine();
         context::check_free("Db::len", Location::caller())?;
         engine.check_alive()?;
-        Ok(engine.table_if_any(table)?.map_or(0, |core| core.rows()))
+        let core = engine.table_if_any(table)?;
+        // Under the latch no commit is counted by half.
+        let _last = engine.commits.latch();
+        Ok(core.map_or(0, |core| core.rows()))
     }
 
     /// The first row in key order.

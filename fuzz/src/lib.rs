@@ -9,6 +9,7 @@
 
 pub mod args;
 pub mod crash;
+pub mod history;
 pub mod model;
 pub mod random;
 pub mod transfer;

@@ -11,8 +11,9 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-/// Rounds of looking at the outcome before parking: about a microsecond, the length of a short transaction.
-const SPINS: u32 = 60;
+/// Rounds of looking at the outcome before parking: a fraction of a microsecond, for a holder that is about to end on
+/// another core. More made no difference where threads outnumber the cores.
+const SPINS: u32 = 20;
 
 const WAITING: u8 = 0;
 const GRANTED: u8 = 1;

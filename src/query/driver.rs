@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use parking_lot::Mutex;
 use rayon::prelude::*;
 
 use super::scan::{Part, RowAt, Scan};
@@ -22,47 +23,44 @@ pub(crate) struct Drive {
 
 /// Folds every part into a value of its own, and gives the values in key order.
 ///
-/// `step` breaks to end its part early, which is what a limit does; other parts go on.
+/// `step` breaks to end its part early, which is what a limit does; other parts go on. With `enough`, parts are folded
+/// in waves until it says that the values so far will do.
 pub(crate) fn fold_parts<V: Row, A: Send>(
     scan: &Scan<'_, V>,
     drive: Drive,
     init: impl Fn() -> A + Sync,
     step: impl Fn(&mut A, RowAt<'_, V>, &V) -> ControlFlow<()> + Sync,
+    enough: Option<&dyn Fn(&[A]) -> bool>,
 ) -> Result<Vec<A>> {
     let (parts, rows) = scan.parts()?;
-    let one = |part: &Part| fold_part(scan, part, &init, &step);
-    match pool(scan, drive, rows, parts.len()) {
-        Some(pool) => pool.install(|| parts.par_iter().map(one).collect()),
-        None => parts.iter().map(one).collect(),
-    }
-}
-
-/// As [`fold_parts`], but in waves of parts, until `enough` says that the values so far will do.
-pub(crate) fn fold_until<V: Row, A: Send>(
-    scan: &Scan<'_, V>,
-    drive: Drive,
-    init: impl Fn() -> A + Sync,
-    step: impl Fn(&mut A, RowAt<'_, V>, &V) -> ControlFlow<()> + Sync,
-    enough: impl Fn(&[A]) -> bool,
-) -> Result<Vec<A>> {
-    let (parts, rows) = scan.parts()?;
-    let one = |part: &Part| fold_part(scan, part, &init, &step);
     let pool = pool(scan, drive, rows, parts.len());
-    let mut values = Vec::new();
-    let mut rest = &parts[..];
+    let mut values = Vec::with_capacity(parts.len());
     // The first part alone answers most limits; each wave is twice as large as the one before.
-    let mut wave = FIRST_WAVE;
-    while !rest.is_empty() && !enough(&values) {
-        let (now, later) = rest.split_at(wave.min(rest.len()));
-        let more: Vec<A> = match pool {
-            Some(pool) if now.len() > 1 => pool.install(|| now.par_iter().map(one).collect::<Result<_>>())?,
-            _ => now.iter().map(one).collect::<Result<_>>()?,
-        };
-        values.extend(more);
-        rest = later;
-        wave *= 2;
+    let mut wave = if enough.is_some() { FIRST_WAVE } else { parts.len() };
+    while values.len() < parts.len() && !enough.is_some_and(|enough| enough(&values)) {
+        let rest = &parts[values.len()..];
+        let now = &rest[..wave.min(rest.len())];
+        let places: Vec<Mutex<Option<A>>> = now.iter().map(|_| Mutex::new(None)).collect();
+        run(pool, now.len(), &|number| {
+            let value = fold_part(scan, &now[number], &init, &step)?;
+            *places[number].lock() = Some(value);
+            Ok(())
+        })?;
+        values.extend(places.into_iter().filter_map(Mutex::into_inner));
+        wave = wave.saturating_mul(2);
     }
     Ok(values)
+}
+
+/// Does `work` for every number below `count`, on the pool where there is one.
+///
+/// Not generic: rayon's machinery is compiled here once, and not again for every query of every program. A part is
+/// some thousand rows, so a call through a pointer and a latch for each cost nothing.
+fn run(pool: Option<&rayon::ThreadPool>, count: usize, work: &(dyn Fn(usize) -> Result<()> + Sync)) -> Result<()> {
+    match pool {
+        Some(pool) if count > 1 => pool.install(|| (0..count).into_par_iter().try_for_each(work)),
+        _ => (0..count).try_for_each(work),
+    }
 }
 
 fn fold_part<V: Row, A>(

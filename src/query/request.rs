@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::ops::{ControlFlow, RangeBounds};
 use std::panic::Location;
 
-use super::driver::{Drive, fold_parts, fold_until};
+use super::driver::{Drive, fold_parts};
 use super::scan::{RowAt, Scan};
 use super::source::Source;
 use crate::codec::{Key, KeyBuf, Prefix, decode_key, key_bounds, prefix_bounds};
@@ -206,7 +206,7 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
             }
             ControlFlow::Continue(())
         };
-        let values = fold_parts(&scan, drive, || Some(init()), step)?;
+        let values = fold_parts(&scan, drive, || Some(init()), step, None)?;
         Ok(values.into_iter().flatten().reduce(merge).unwrap_or_else(init))
     }
 
@@ -296,12 +296,10 @@ pub(crate) fn collect<V: Row, T: Send>(
         ControlFlow::Continue(())
     };
     let init = || Ok(Vec::new());
-    let parts = match limit {
-        None => fold_parts(scan, drive, init, step)?,
-        Some(limit) => fold_until(scan, drive, init, step, |parts: &[Result<Vec<T>>]| {
-            parts.iter().map(|part| part.as_ref().map_or(limit, Vec::len)).sum::<usize>() >= limit
-        })?,
+    let enough = |parts: &[Result<Vec<T>>]| {
+        parts.iter().map(|part| part.as_ref().map_or(most, Vec::len)).fold(0, usize::saturating_add) >= most
     };
+    let parts = fold_parts(scan, drive, init, step, limit.is_some().then_some(&enough as _))?;
     let mut all = Vec::new();
     for part in parts {
         let mut part = part?;

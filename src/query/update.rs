@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::panic::Location;
 
 use super::driver::{Drive, fold_parts};
-use super::scan::Scan;
+use super::scan::{RowAt, Scan};
 use crate::codec::{Key, KeyBuf};
 use crate::error::Result;
 use crate::lock::Mode;
@@ -27,14 +27,15 @@ pub(crate) fn update<K: Key, V: Row>(
     let number = registration.number();
     let bounds = (KeyBuf::empty(), None);
     let scan = Scan::new(engine, core, number, Some(registration), bounds, own, site);
-    let hits = fold_parts(&scan, Drive::default(), Vec::new, |hits, at, row| {
+    let step = |hits: &mut Vec<_>, at: RowAt<'_, V>, row: &V| {
         if select(row) {
             let mut row = V::clone(row);
             change(&mut row);
             hits.push((KeyBuf::from(at.key()), row));
         }
         ControlFlow::Continue(())
-    })?;
+    };
+    let hits = fold_parts(&scan, Drive::default(), Vec::new, step, None)?;
     // The scan holds own rows and a commit number, which must be free again when the rows are committed.
     drop(scan);
     tx.write_hits(table, hits.into_iter().flatten().collect())

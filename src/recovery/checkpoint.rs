@@ -19,7 +19,7 @@ use crate::table::entry::{
 use crate::table::page::{PageAddress, PageSlot, StoredPage};
 use crate::table::registry::Registration;
 use crate::table::segment::{Segment, StoredSegment};
-use crate::table::table_core::TableCore;
+use crate::table::table_core::{Definition, TableCore};
 use crate::txn::Engine;
 
 /// Operations handed to the page store at once.
@@ -38,7 +38,7 @@ struct Capture {
     registration: Registration,
     mark: Mark,
     tables: Vec<CapturedTable>,
-    definitions: BTreeSet<u32>,
+    definitions: Vec<Definition>,
     freed: Vec<(u32, PageAddress)>,
     next_id: u64,
 }
@@ -54,7 +54,11 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
     let mut last = engine.commits.latch();
     last.closed |= closing;
     engine.commits.reset_journal_bytes();
-    let tables = engine.catalog.tables().into_iter().filter_map(|table| {
+    let all = engine.catalog.tables();
+    let changed = engine.catalog.take_dirty();
+    let definitions =
+        all.iter().filter(|table| changed.contains(&table.id())).map(|table| table.definition()).collect();
+    let tables = all.into_iter().filter_map(|table| {
         let directory = table.directory(None)?;
         let dirty = directory.segments().iter().filter(|segment| segment.take_dirty()).cloned().collect();
         Some((table, directory, dirty))
@@ -63,7 +67,7 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
         tables: tables.collect(),
         registration: engine.pager.registry.register(last.number),
         mark: journal.mark(),
-        definitions: engine.catalog.take_dirty(),
+        definitions,
         freed: engine.pager.take_freed(),
         next_id: engine.pager.next_id(),
     })
@@ -93,9 +97,9 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
         for segment in dirty {
             writer.segment(table, segment)?;
         }
-        if capture.definitions.contains(&table.id()) {
-            writer.entries.extend(catalog_entries(&table.definition(), writer.checkpoint));
-        }
+    }
+    for definition in &capture.definitions {
+        writer.entries.extend(catalog_entries(definition, writer.checkpoint));
     }
     let mut directory = state.directory.clone();
     writer.directory(&capture, &mut directory)?;

@@ -30,6 +30,9 @@ impl Keeper {
     /// Ends the thread, and makes a last checkpoint that marks the store as closed.
     pub(crate) fn close(&self, engine: &Engine) -> Result<()> {
         self.stop(engine);
+        // The thread's last checkpoint may have failed since the caller looked. What it took down as changed is not
+        // known any more, so a root of another one, which says that no journal is needed, would lose it.
+        engine.check_unpoisoned()?;
         checkpoint(engine, &mut self.state.lock(), true)
     }
 

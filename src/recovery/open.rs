@@ -98,8 +98,7 @@ fn open_existing(
     let (directory, catalog) = read_directory(&*store, &root)?;
     let pager = Pager::new(store, options.cache_bytes, root.next_id);
     if !root.clean || root.sweep {
-        sweep(&pager, &catalog)?;
-        root.sweep = false;
+        root.sweep = !sweep(&pager, &catalog)?;
     }
     let folder = dir.join(names::JOURNAL);
     let closed_at = root.clean.then_some(root.journal);

@@ -2,7 +2,8 @@
 //!
 //! A checkpoint that was cut off has written pages under new ids, and one that was cut off late has not freed the old
 //! ones. Neither does harm but for the space. The sweep reads every page list and walks every tree once, so it is done
-//! only when a store was not closed.
+//! only when a store was not closed. A table whose page lists are not all there is left as it is: what looks like an
+//! orphan may be what a repair needs.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -15,24 +16,24 @@ use crate::table::page::PageAddress;
 use crate::table::pager::Pager;
 use crate::table::table_core::TableCore;
 
-/// Removes the orphans of all tables. To be called before the journal is replayed.
-pub(crate) fn sweep(pager: &Pager, catalog: &Catalog) -> Result<u64> {
-    let mut removed = 0;
+/// Removes the orphans of all tables. To be called before the journal is replayed. False when a table was left as it is.
+pub(crate) fn sweep(pager: &Pager, catalog: &Catalog) -> Result<bool> {
+    let mut swept = true;
     for tree in pager.store.trees()? {
         if tree == TreeId::DIRECTORY {
             continue;
         }
         match catalog.by_id(tree.0) {
-            Some(table) => removed += sweep_table(pager, &table)?,
+            Some(table) => swept &= sweep_table(pager, &table)?,
             // A table of which no root ever knew.
             None => pager.store.drop_tree(tree)?,
         }
     }
-    Ok(removed)
+    Ok(swept)
 }
 
-fn sweep_table(pager: &Pager, table: &TableCore) -> Result<u64> {
-    let live = live_keys(pager, table)?;
+fn sweep_table(pager: &Pager, table: &TableCore) -> Result<bool> {
+    let Some(live) = live_keys(pager, table)? else { return Ok(false) };
     let tree = TreeId(table.id());
     let mut orphans = Vec::new();
     pager.store.scan(tree, &[], &mut |key, _| {
@@ -41,28 +42,30 @@ fn sweep_table(pager: &Pager, table: &TableCore) -> Result<u64> {
         }
         ControlFlow::Continue(())
     })?;
-    let count = orphans.len() as u64;
-    if count > 0 {
+    if !orphans.is_empty() {
         pager.store.write(orphans)?;
     }
-    Ok(count)
+    Ok(true)
 }
 
-/// The keys of all pages and page lists that the directory names.
-fn live_keys(pager: &Pager, table: &TableCore) -> Result<HashSet<Vec<u8>, ahash::RandomState>> {
+/// The keys of all pages and page lists that the directory names. None when a page list is missing.
+fn live_keys(pager: &Pager, table: &TableCore) -> Result<Option<HashSet<Vec<u8>, ahash::RandomState>>> {
     let mut live = HashSet::default();
     for segment in table.directory(None).iter().flat_map(|directory| directory.segments()) {
         let mut pages = Vec::new();
         for id in segment.stored().iter().flat_map(|stored| &stored.lists) {
             let key = PageAddress { segment: segment.id, page: *id }.to_key();
             let mut read = Ok(());
-            pager.store.read(TreeId(table.id()), &key, &mut |bytes| {
+            let found = pager.store.read(TreeId(table.id()), &key, &mut |bytes| {
                 read = open_page_list(table.id(), segment.id, *id, bytes, &mut pages);
             })?;
             read?;
+            if !found {
+                return Ok(None);
+            }
             live.insert(key.to_vec());
         }
         live.extend(pages.iter().map(|page| page.stored.address.to_key().to_vec()));
     }
-    Ok(live)
+    Ok(Some(live))
 }

@@ -192,6 +192,26 @@ fn what_a_snapshot_sees_survives_splits_checkpoints_and_eviction() {
 }
 
 #[test]
+fn no_closing_checkpoint_is_made_after_a_failed_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let super::Opened { engine, keeper, lock } = open(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    let keeper = keeper.expect("a store on disk has a keeper");
+    let db = Db::of(super::Opened { engine: Arc::clone(&engine), keeper: None, lock }).unwrap();
+    for n in 0..100 {
+        db.put(NUMBERS, n, n).unwrap();
+    }
+    // A checkpoint that fails has taken down what changed, and wrote no root.
+    for table in engine.catalog.tables() {
+        table.with_directory(|directory| assert!(directory.segments().iter().all(|segment| segment.take_dirty())));
+    }
+    engine.poison(&crate::Error::new(ErrorKind::Poisoned, "a checkpoint failed"));
+    assert_eq!(keeper.close(&engine).unwrap_err().kind(), ErrorKind::Poisoned);
+    drop((keeper, engine, db));
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert_eq!(db.len(NUMBERS).unwrap(), 100);
+}
+
+#[test]
 fn pages_that_no_root_names_are_swept() {
     let dir = tempfile::tempdir().unwrap();
     let count = |db: &Db| {
@@ -255,4 +275,36 @@ fn superseded_pages_are_freed_by_the_next_checkpoints() {
     }
     let last = pages(&db);
     assert!(last <= first * 2, "the store has {last} entries after five rewrites of {first}");
+}
+
+#[test]
+fn no_page_is_swept_while_a_page_list_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    for n in 0..1000 {
+        db.put(TEXTS, n, format!("text {n}")).unwrap();
+    }
+    db.checkpoint().unwrap();
+    let core = db.engine().catalog.find("texts").unwrap();
+    let tree = crate::storage::TreeId(core.id());
+    let entries = |db: &Db| {
+        let mut entries = 0;
+        let mut count = |_: &[u8], _: &[u8]| {
+            entries += 1;
+            std::ops::ControlFlow::Continue(())
+        };
+        db.engine().pager.store.scan(tree, &[], &mut count).unwrap();
+        entries
+    };
+    let (segment, page) = core.with_directory(|directory| {
+        let segment = &directory.segments()[0];
+        (segment.id, segment.stored().expect("it was written").lists[0])
+    });
+    let before = entries(&db);
+    let key = crate::table::page::PageAddress { segment, page }.to_key().to_vec();
+    db.engine().pager.store.write(vec![crate::storage::StoreOp::Remove { tree, key }]).unwrap();
+    drop((core, db));
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert_eq!(entries(&db), before - 1);
+    assert_eq!(db.read(TEXTS, |_| true, String::len).unwrap_err().kind(), ErrorKind::Corrupted);
 }

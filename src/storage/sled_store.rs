@@ -68,6 +68,9 @@ struct Writer {
     rein: Rein,
     progress: Progress,
     wrote: bool,
+    /// How often it synced.
+    #[cfg(test)]
+    syncs: u64,
 }
 
 impl SledStore {
@@ -98,8 +101,15 @@ impl SledStore {
             Inner { folder, open: RwLock::new(Some(Open { db, trees })), poison: Poison::new("page store", path) };
         let inner = Arc::new(inner);
         let progress = Progress::default();
-        let writer =
-            Writer { inner: Arc::clone(&inner), data, rein: Rein::new(), progress: progress.clone(), wrote: false };
+        let writer = Writer {
+            inner: Arc::clone(&inner),
+            data,
+            rein: Rein::new(),
+            progress: progress.clone(),
+            wrote: false,
+            #[cfg(test)]
+            syncs: 0,
+        };
         let queue = WorkQueue::start("gangline-pages", writer, progress, stall_limit)?;
         Ok(SledStore { inner, queue })
     }
@@ -257,6 +267,10 @@ impl Writer {
         let db = open.as_ref().ok_or_else(|| self.inner.closed())?.db.clone();
         drop(open);
         self.inner.fenced("flush", || db.flush())?;
+        #[cfg(test)]
+        {
+            self.syncs += 1;
+        }
         self.data.sync_data().map_err(|error| Error::io("sync the page store in", self.inner.folder.path(), error))?;
         self.progress.step();
         Ok(())

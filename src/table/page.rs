@@ -96,6 +96,8 @@ impl std::fmt::Debug for SlotState {
 /// What a reader takes out of a slot.
 pub(crate) struct PageView {
     pub(crate) content: Content,
+    /// The commit that made the newest version.
+    pub(crate) commit: u64,
     /// The decoded rows, when they are those of this version.
     pub(crate) decoded: Option<Arc<dyn AnyRows>>,
 }
@@ -154,14 +156,17 @@ impl PageSlot {
         };
         let newest = std::ptr::eq(content, state.content.newest());
         let content = content.clone();
-        Some(PageView { content, decoded: if newest { state.decoded.clone() } else { None } })
+        let decoded = if newest { state.decoded.clone() } else { None };
+        Some(PageView { content, commit: state.content.commit(), decoded })
     }
 
-    /// Looks a key up in the newest version, or in that of a commit number.
+    /// Looks a key up in the newest version, or in that of a commit number. `seen` becomes the commit that made the
+    /// newest version, if that is greater.
     #[inline]
-    pub(crate) fn lookup(&self, number: Option<u64>, key: &[u8]) -> Lookup {
+    pub(crate) fn lookup(&self, number: Option<u64>, key: &[u8], seen: &mut u64) -> Lookup {
         let mut state = self.state.lock();
         state.referenced = true;
+        *seen = state.content.commit().max(*seen);
         let content = match number {
             None => state.content.newest(),
             Some(number) => match state.content.at(number) {
@@ -317,8 +322,8 @@ impl SlotState {
         registry: &Registry,
         freed: &mut Vec<PageAddress>,
     ) -> &mut PageBytes {
-        let (content, kept) = self.content.edit(commit, registry);
-        if kept {
+        let (content, first) = self.content.edit(commit, registry);
+        if first {
             registry.retain(Retained::Page(Arc::downgrade(slot)));
         }
         if let Some(stored) = content.stored.take() {

@@ -104,7 +104,7 @@ impl Pager {
                 stored.rows
             )));
         }
-        Ok(segment.install_list(page_list(pages)))
+        segment.install_list(page_list(pages), number).ok_or_else(lost)
     }
 
     /// A view of a page with its bytes: the newest version, or that of a commit number. None when the page was not

@@ -137,17 +137,23 @@ impl Segment {
         self.lists.read().newest().as_deref().map(with)
     }
 
-    /// Hangs the loaded page list on the segment, unless somebody was faster.
-    pub(crate) fn install_list(&self, pages: PageList) -> Arc<PageList> {
+    /// Hangs the loaded page list on the segment, unless somebody was faster. Gives the newest list or that of a commit
+    /// number, which are not the same when a commit has changed the list since somebody else loaded it.
+    pub(crate) fn install_list(&self, pages: PageList, number: Option<u64>) -> Option<Arc<PageList>> {
         let mut lists = self.lists.write();
-        Arc::clone(lists.newest_mut().get_or_insert_with(|| Arc::new(pages)))
+        let newest = lists.newest_mut();
+        newest.get_or_insert_with(|| Arc::new(pages));
+        match number {
+            None => newest.clone(),
+            Some(number) => lists.at(number).cloned().flatten(),
+        }
     }
 
     /// Changes the page list for `commit`. Under the commit latch, the list loaded.
     pub(crate) fn edit_list(self: &Arc<Self>, commit: u64, registry: &Registry, change: impl FnOnce(&mut PageList)) {
         let mut lists = self.lists.write();
-        let (list, kept) = lists.edit(commit, registry);
-        if kept {
+        let (list, first) = lists.edit(commit, registry);
+        if first {
             registry.retain(Retained::Segment(Arc::downgrade(self)));
         }
         let list = list.as_mut().expect("a page list is loaded before a commit edits it");
@@ -203,5 +209,30 @@ impl Segment {
     pub(crate) fn put_split_off(&self) {
         let rows = self.rows();
         self.split_at.store(rows + rows / 8, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::PageBytes;
+
+    fn list(lows: &[&[u8]]) -> PageList {
+        let lows: Vec<KeyBuf> = lows.iter().map(|low| KeyBuf::from(*low)).collect();
+        let slots = lows.iter().map(|_| PageSlot::fresh(0, PageBytes::new(), None, 0)).collect();
+        PageList { lows, slots }
+    }
+
+    #[test]
+    fn who_loads_a_list_too_late_gets_that_of_its_own_number() {
+        let registry = Arc::new(Registry::default());
+        let reader = registry.register(5);
+        let segment = Segment::from_store(1, KeyBuf::empty(), None, StoredSegment::default());
+        // Meanwhile another reader loads the list, and a commit cuts a page.
+        segment.install_list(list(&[b""]), None).expect("it is loaded now");
+        segment.edit_list(6, &registry, |now| *now = list(&[b"", b"m"]));
+        let late = segment.install_list(list(&[b""]), Some(reader.number())).expect("the list of commit 5");
+        assert_eq!(late.lows.len(), 1);
+        assert_eq!(segment.list(None).map(|list| list.lows.len()), Some(2));
     }
 }

@@ -145,9 +145,9 @@ impl TableCore {
     /// Puts another directory in place, made by `commit`. Under the commit latch.
     pub(crate) fn replace_directory(self: &Arc<Self>, commit: u64, directory: Directory, registry: &Registry) {
         let mut versions = self.directory.write();
-        let (newest, kept) = versions.edit(commit, registry);
+        let (newest, first) = versions.edit(commit, registry);
         *newest = Arc::new(directory);
-        if kept {
+        if first {
             registry.retain(Retained::Table(Arc::downgrade(self)));
         }
     }

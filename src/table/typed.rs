@@ -101,22 +101,42 @@ fn slot_of(pager: &Pager, table: &TableCore, number: Option<u64>, key: &[u8]) ->
     }
 }
 
-/// Reads one row: the newest committed, or that of a commit number.
-///
-/// Takes no logical lock. While a page is split under the reader's feet, the key may have moved to a page that the
-/// reader did not look at. The new page list is in place before the old page is cut, so a second look finds it.
+/// Reads one row: the newest committed, or that of a commit number. Without a number, the caller has a lock on the row.
+#[inline]
 pub(crate) fn get<V: Row>(
     pager: &Pager,
     table: &TableCore,
     number: Option<u64>,
     key: &[u8],
 ) -> Result<Option<Shared<V>>> {
+    find(pager, table, number, key, &mut 0)
+}
+
+/// Reads one row, the newest, without a lock. Also gives the greatest commit of which the read may have seen a part: it
+/// may still be under way, and is to be waited for.
+#[inline]
+pub(crate) fn get_newest<V: Row>(pager: &Pager, table: &TableCore, key: &[u8]) -> Result<(Option<Shared<V>>, u64)> {
+    let mut seen = 0;
+    let row = find(pager, table, None, key, &mut seen)?;
+    Ok((row, seen))
+}
+
+/// Takes no logical lock. While a page is split under the reader's feet, the key may have moved to a page that the
+/// reader did not look at. The new page list is in place before the old page is cut, so a second look finds it.
+#[inline]
+fn find<V: Row>(
+    pager: &Pager,
+    table: &TableCore,
+    number: Option<u64>,
+    key: &[u8],
+    seen: &mut u64,
+) -> Result<Option<Shared<V>>> {
     let Some(mut slot) = slot_of(pager, table, number, key)? else { return Ok(None) };
     loop {
-        match slot.lookup(number, key) {
+        match slot.lookup(number, key, seen) {
             Lookup::Decoded(rows, at) => match downcast(rows) {
                 Some(rows) => return Ok(Some(Shared::in_page(rows, at))),
-                None => return row_of_other_type(pager, table, &slot, number, key),
+                None => return row_of_other_type(pager, table, &slot, number, key, seen),
             },
             Lookup::Encoded(bytes, at, all) => {
                 if all {
@@ -127,6 +147,7 @@ pub(crate) fn get<V: Row>(
             }
             Lookup::Stored => {
                 let Some(view) = pager.view(table, &slot, number, Keep::Always)? else { return Ok(None) };
+                *seen = view.commit.max(*seen);
                 match row_in_view(table, &view, key)? {
                     Some(row) => return Ok(Some(row)),
                     None if number.is_some() => return Ok(None),
@@ -159,24 +180,31 @@ fn row_of_other_type<V: Row>(
     slot: &Arc<PageSlot>,
     number: Option<u64>,
     key: &[u8],
+    seen: &mut u64,
 ) -> Result<Option<Shared<V>>> {
     match pager.view(table, slot, number, Keep::Always)? {
-        Some(view) => row_in_view(table, &view, key),
+        Some(view) => {
+            *seen = view.commit.max(*seen);
+            row_in_view(table, &view, key)
+        }
         None => Ok(None),
     }
 }
 
-/// Whether a key is there, without decoding anything.
-pub(crate) fn contains(pager: &Pager, table: &TableCore, number: Option<u64>, key: &[u8]) -> Result<bool> {
-    let Some(mut slot) = slot_of(pager, table, number, key)? else { return Ok(false) };
+/// Whether a key is there now, without decoding anything. Also gives what [`get_newest`] gives beside the row; who has a
+/// lock on the row need not look at it.
+pub(crate) fn contains(pager: &Pager, table: &TableCore, key: &[u8]) -> Result<(bool, u64)> {
+    let mut seen = 0;
+    let Some(mut slot) = slot_of(pager, table, None, key)? else { return Ok((false, seen)) };
     loop {
-        let Some(view) = pager.view(table, &slot, number, Keep::Always)? else { return Ok(false) };
+        let Some(view) = pager.view(table, &slot, None, Keep::Always)? else { return Ok((false, seen)) };
+        seen = view.commit.max(seen);
         if view.content.bytes.as_ref().is_some_and(|bytes| bytes.search(key).is_ok()) {
-            return Ok(true);
+            return Ok((true, seen));
         }
-        match slot_of(pager, table, number, key)? {
-            Some(again) if number.is_none() && !Arc::ptr_eq(&again, &slot) => slot = again,
-            _ => return Ok(false),
+        match slot_of(pager, table, None, key)? {
+            Some(again) if !Arc::ptr_eq(&again, &slot) => slot = again,
+            _ => return Ok((false, seen)),
         }
     }
 }

@@ -27,6 +27,12 @@ impl<T> Versioned<T> {
         &mut self.newest
     }
 
+    /// The commit that made the newest version.
+    #[inline]
+    pub(crate) fn commit(&self) -> u64 {
+        self.commit
+    }
+
     /// Whether a reader of this commit number sees the newest version.
     #[inline]
     pub(crate) fn is_newest_at(&self, number: u64) -> bool {
@@ -59,13 +65,43 @@ impl<T> Versioned<T> {
 }
 
 impl<T: Clone> Versioned<T> {
-    /// The value, to be changed by `commit`. True in the second place when an older version was set aside just now.
+    /// The value, to be changed by `commit`. True in the second place when an older version was set aside and there was
+    /// none before: the registry has to learn of it. It forgets who has none left, so it knows of all others.
     pub(crate) fn edit(&mut self, commit: u64, registry: &Registry) -> (&mut T, bool) {
         let keep = self.commit < commit && registry.needs_since(self.commit);
+        let first = keep && self.older.is_empty();
         if keep {
             self.older.push((self.commit, self.newest.clone()));
         }
         self.commit = self.commit.max(commit);
-        (&mut self.newest, keep)
+        (&mut self.newest, first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn the_registry_is_told_once_however_many_versions_are_set_aside() {
+        let registry = Arc::new(Registry::default());
+        let long = registry.register(1);
+        let mut value = Versioned::new(1, 1);
+        let mut told = 0;
+        for commit in 2..100 {
+            let _short = registry.register(commit - 1);
+            let (newest, first) = value.edit(commit, &registry);
+            *newest = commit;
+            told += u32::from(first);
+            assert_eq!((value.at(1), value.at(commit - 1)), (Some(&1), Some(&(commit - 1))));
+        }
+        assert_eq!(told, 1);
+        assert!(value.prune(&registry), "the long reader needs its version");
+        drop(long);
+        assert!(!value.prune(&registry));
+        let _reader = registry.register(99);
+        assert!(value.edit(100, &registry).1, "the registry has forgotten it");
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Last {
 #[derive(Debug)]
 pub(crate) struct Commits {
     last: CachePadded<Mutex<Last>>,
+    /// The number of the last commit that is applied as a whole.
+    applied: CachePadded<AtomicU64>,
     /// Journal bytes appended since the last checkpoint began.
     journal_bytes: CachePadded<AtomicU64>,
 }
@@ -40,6 +42,7 @@ impl Commits {
     pub(crate) fn new(last: u64) -> Self {
         Commits {
             last: CachePadded::new(Mutex::new(Last { number: last, closed: false })),
+            applied: CachePadded::new(AtomicU64::new(last)),
             journal_bytes: CachePadded::new(AtomicU64::new(0)),
         }
     }
@@ -47,6 +50,21 @@ impl Commits {
     /// The commit latch.
     pub(crate) fn latch(&self) -> MutexGuard<'_, Last> {
         self.last.lock()
+    }
+
+    /// Waits until a commit of which a point read has seen a part is applied as a whole: the next read must not miss the
+    /// rest of it.
+    #[inline]
+    pub(crate) fn wait_applied(&self, commit: u64) {
+        if commit > self.applied.load(Ordering::Acquire) {
+            drop(self.latch());
+        }
+    }
+
+    /// The commit is applied. Under the latch.
+    fn end(&self, last: &mut Last, number: u64) {
+        last.number = number;
+        self.applied.store(number, Ordering::Release);
     }
 
     pub(crate) fn journal_bytes(&self) -> u64 {
@@ -131,7 +149,7 @@ impl Engine {
             }
         });
         let garbage = applier.finish();
-        last.number = number;
+        self.commits.end(&mut last, number);
         drop(last);
         drop(held);
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
@@ -179,7 +197,7 @@ impl Engine {
         let number = last.number + 1;
         self.append(number, prepared);
         let table = apply(number, definition);
-        last.number = number;
+        self.commits.end(&mut last, number);
         Ok(table)
     }
 }

@@ -89,6 +89,14 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether no earlier failure stopped the database; it may be closed.
+    ///
+    /// # Errors
+    /// `Poisoned` with the first failure.
+    pub(crate) fn check_unpoisoned(&self) -> Result<()> {
+        if self.poisoned.load(Ordering::Acquire) { Err(self.dead()) } else { Ok(()) }
+    }
+
     #[cold]
     fn dead(&self) -> Error {
         if let Some(text) = &*self.poison.lock() {

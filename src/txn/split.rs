@@ -29,9 +29,9 @@ impl Engine {
         let mut locks = LockSet::begin(&self.locks, Location::caller(), Some("split".into()));
         let found = table.locate(&segment.low);
         let ours = Arc::ptr_eq(&found.head, &segment.head);
-        let locked = ours
-            && locks.lock_table(table, Mode::IX).is_ok()
-            && matches!(locks.lock_segment(table, &found, Mode::X, Instant::now() + patience), Ok(true));
+        // The intent on the table is taken by the same call and under the same deadline: a transaction that reads the
+        // whole table may hold it for long, and the commit that brought the split is not to wait for that.
+        let locked = ours && matches!(locks.lock_segment(table, &found, Mode::X, Instant::now() + patience), Ok(true));
         if !locked || !self.replace_by_halves(table, segment) {
             segment.put_split_off();
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
-use super::write_set::{OwnRows, WriteSet};
+use super::write_set::{OwnRows, Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
@@ -164,7 +164,7 @@ impl Transaction {
 
     /// The row as this transaction sees it.
     fn current<V: Row>(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<Option<Shared<V>>> {
-        match state.writes.find::<V>(core.id(), key) {
+        match state.writes.find::<V>(core.id(), key)? {
             Some(own) => Ok(own.map(Shared::from_arc)),
             None => typed::get(&self.engine.pager, core, None, key),
         }
@@ -173,7 +173,7 @@ impl Transaction {
     fn is_there(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<bool> {
         match state.writes.presence(core.id(), key) {
             Some(own) => Ok(own),
-            None => typed::contains(&self.engine.pager, core, None, key),
+            None => Ok(typed::contains(&self.engine.pager, core, key)?.0),
         }
     }
 
@@ -222,7 +222,7 @@ impl Transaction {
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
         Self::lock_row(state, &core, &key, Mode::X)?;
-        self.write(state, &core, key, row)
+        self.write(state, &core, key, row).map(drop)
     }
 
     /// Writes a row that must not be there yet.
@@ -241,7 +241,7 @@ impl Transaction {
                 format!("table {:?} has a row under key {} already", table.name(), hex(&key)),
             ));
         }
-        self.write(state, &core, key, row)
+        self.write(state, &core, key, row).map(drop)
     }
 
     /// Changes a row in place. Gives what the change gave, or `None` when there is no such row. The change runs once
@@ -300,7 +300,7 @@ impl Transaction {
         let mut rows = core.rows();
         let own = state.writes.tables().find(|writes| writes.core.id() == core.id());
         for (key, write) in own.iter().flat_map(|writes| &writes.rows) {
-            match (typed::contains(&self.engine.pager, &core, None, key)?, write.image.is_some()) {
+            match (typed::contains(&self.engine.pager, &core, key)?.0, write.image.is_some()) {
                 (false, true) => rows += 1,
                 (true, false) => rows -= 1,
                 _ => {}
@@ -347,22 +347,49 @@ impl Transaction {
             state.locks.lock_range(core, low, high, mode)
         };
         Self::noting_restart(state, outcome)?;
-        Ok(state.writes.range(core.id(), low, high))
+        state.writes.range(core.id(), low, high)
     }
 
-    /// Writes the changed rows of an update, in key order.
+    /// Writes the changed rows of an update, in key order: all of them or, with an error, none. The program may go on
+    /// after the error.
     pub(crate) fn write_hits<K: Key, V: Row>(&self, table: Table<K, V>, hits: Vec<(KeyBuf, V)>) -> Result<u64> {
+        let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
         let count = hits.len() as u64;
+        let mark = state.writes.mark();
+        let mut written = Vec::with_capacity(hits.len());
         for (key, row) in hits {
-            let core = self.engine.table_for_row(table, &row)?;
-            Self::lock_row(state, &core, &key, Mode::X)?;
-            self.write(state, &core, key, Shared::from(row))?;
+            match self.write_hit(state, table, KeyBuf::from(&key[..]), row) {
+                Ok(before) => written.push((key, before)),
+                Err(error) => {
+                    state.writes.take_back(core.id(), written, mark);
+                    return Err(error);
+                }
+            }
         }
         Ok(count)
     }
 
-    fn write<V: Row>(&self, state: &mut State, core: &Arc<TableCore>, key: KeyBuf, row: Shared<V>) -> Result<()> {
+    fn write_hit<K: Key, V: Row>(
+        &self,
+        state: &mut State,
+        table: Table<K, V>,
+        key: KeyBuf,
+        row: V,
+    ) -> Result<Option<Write>> {
+        let core = self.engine.table_for_row(table, &row)?;
+        Self::lock_row(state, &core, &key, Mode::X)?;
+        self.write(state, &core, key, Shared::from(row))
+    }
+
+    /// Adds a write to the set. Gives the one that it stands in place of.
+    fn write<V: Row>(
+        &self,
+        state: &mut State,
+        core: &Arc<TableCore>,
+        key: KeyBuf,
+        row: Shared<V>,
+    ) -> Result<Option<Write>> {
         let row = row.into_arc();
         let arena = state.writes.arena();
         let start = arena.len();
@@ -394,8 +421,7 @@ impl Transaction {
             ));
         }
         let row: Arc<dyn AnyRow> = row;
-        state.writes.put(core, key, start, row, size.heap_bytes);
-        Ok(())
+        Ok(state.writes.put(core, key, start, row, size.heap_bytes))
     }
 
     /// Refuses a write that would make the transaction too large. The transaction can go on without it.

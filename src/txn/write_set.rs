@@ -5,9 +5,12 @@ use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use crate::codec::KeyBuf;
+use crate::error::Result;
+use crate::table::Row;
 use crate::table::apply::Image;
 use crate::table::rows::{AnyRow, downcast_row};
 use crate::table::table_core::TableCore;
+use crate::table::typed::decode_one;
 
 /// What is charged for a write beside its bytes: record and tree overhead.
 const WRITE_OVERHEAD: usize = 16;
@@ -87,11 +90,37 @@ impl WriteSet {
         &mut self.arena
     }
 
-    /// Adds the row that was encoded from `start` of the arena on.
-    pub(crate) fn put(&mut self, core: &Arc<TableCore>, key: KeyBuf, start: usize, row: Arc<dyn AnyRow>, heap: usize) {
+    /// Adds the row that was encoded from `start` of the arena on. Gives the write that it stands in place of.
+    pub(crate) fn put(
+        &mut self,
+        core: &Arc<TableCore>,
+        key: KeyBuf,
+        start: usize,
+        row: Arc<dyn AnyRow>,
+        heap: usize,
+    ) -> Option<Write> {
         let range = start..self.arena.len();
         self.bytes += key.len() + range.len() + WRITE_OVERHEAD;
-        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row, heap }) });
+        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row, heap }) })
+    }
+
+    /// How far the set has come, for [`take_back`](Self::take_back).
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.arena.len(), self.bytes)
+    }
+
+    /// Takes back what was put into a table since the mark: for each key, the write that stood there before.
+    pub(crate) fn take_back(&mut self, table: u32, puts: Vec<(KeyBuf, Option<Write>)>, mark: (usize, usize)) {
+        if let Some(table) = self.tables.iter_mut().find(|writes| writes.core.id() == table) {
+            for (key, before) in puts {
+                match before {
+                    Some(write) => table.rows.insert(key, write),
+                    None => table.rows.remove(&key),
+                };
+            }
+        }
+        self.arena.truncate(mark.0);
+        self.bytes = mark.1;
     }
 
     pub(crate) fn remove(&mut self, core: &Arc<TableCore>, key: KeyBuf) {
@@ -100,9 +129,19 @@ impl WriteSet {
     }
 
     /// What the transaction itself wrote under a key: nothing, a removal, or a row.
-    pub(crate) fn find<V: Send + Sync + 'static>(&self, table: u32, key: &[u8]) -> Option<Option<Arc<V>>> {
-        let write = self.table(table)?.rows.get(key)?;
-        Some(write.image.as_ref().and_then(|image| downcast_row(Arc::clone(&image.row))))
+    pub(crate) fn find<V: Row>(&self, table: u32, key: &[u8]) -> Result<Option<Option<Arc<V>>>> {
+        let Some(table) = self.table(table) else { return Ok(None) };
+        table.rows.get(key).map(|write| self.row(table, key, write)).transpose()
+    }
+
+    /// The row that a write leaves, through whatever type it is read.
+    fn row<V: Row>(&self, table: &TableWrites, key: &[u8], write: &Write) -> Result<Option<Arc<V>>> {
+        let Some(image) = &write.image else { return Ok(None) };
+        match downcast_row(Arc::clone(&image.row)) {
+            Some(row) => Ok(Some(row)),
+            // It was written through another type of the same shape.
+            None => decode_one(&table.core, key, self.image_bytes(image)).map(|row| Some(Arc::new(row))),
+        }
     }
 
     /// Whether the transaction wrote (true) or removed (false) the key.
@@ -111,19 +150,19 @@ impl WriteSet {
     }
 
     /// The own writes of a range, in order.
-    pub(crate) fn range<V: Send + Sync + 'static>(&self, table: u32, low: &[u8], high: Option<&[u8]>) -> OwnRows<V> {
-        let Some(table) = self.table(table) else { return Vec::new() };
+    ///
+    /// # Errors
+    /// `Corrupted` when a row that was written through another type does not decode.
+    pub(crate) fn range<V: Row>(&self, table: u32, low: &[u8], high: Option<&[u8]>) -> Result<OwnRows<V>> {
+        let Some(table) = self.table(table) else { return Ok(Vec::new()) };
         if high.is_some_and(|high| high <= low) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let bounds = (Bound::Included(low), high.map_or(Bound::Unbounded, Bound::Excluded));
         table
             .rows
             .range::<[u8], _>(bounds)
-            .map(|(key, write)| {
-                let row = write.image.as_ref().and_then(|image| downcast_row(Arc::clone(&image.row)));
-                (key.clone(), row)
-            })
+            .map(|(key, write)| Ok((key.clone(), self.row(table, key, write)?)))
             .collect()
     }
 

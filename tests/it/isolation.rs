@@ -1,6 +1,9 @@
 //! What transactions see of one another, and which of them wait.
 
+use std::time::{Duration, Instant};
+
 use gangline::Result;
+use parking_lot::Mutex;
 
 use crate::support::{ITEMS, Meeting, amount, ids, item, until, waits, with_items};
 
@@ -188,6 +191,64 @@ fn write_skew_is_impossible() {
         });
         assert_eq!(amount(&db, 0) + amount(&db, 1), 0);
     }
+}
+
+#[test]
+fn a_commit_does_not_wait_for_a_reader_of_the_table_to_split_a_segment() {
+    let db = with_items(20);
+    let start = Meeting::of(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            start.wait();
+            db.transact(|tx| {
+                tx.len(ITEMS)?;
+                std::thread::sleep(Duration::from_secs(2));
+                Ok(())
+            })
+            .unwrap();
+        });
+        let ended = Mutex::new(Instant::now());
+        db.transact(|tx| {
+            (20..1_000).try_for_each(|id| tx.put(ITEMS, id, item(id)))?;
+            start.wait();
+            // The reader gets the table as soon as this transaction gives it back, and so before the split does.
+            until("the reader waits", || waits(&db) > 0);
+            *ended.lock() = Instant::now();
+            Ok(())
+        })
+        .unwrap();
+        let took = ended.lock().elapsed();
+        assert!(took < Duration::from_secs(1), "the commit took {took:?}");
+    });
+}
+
+#[test]
+fn a_point_read_that_saw_a_commit_is_followed_by_none_that_does_not() {
+    // Both ends of the table and its length change together, and far apart.
+    const ROWS: u64 = 64;
+    let db = with_items(ROWS);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for turn in 1..1_000i64 {
+                db.transact(|tx| {
+                    (0..ROWS).try_for_each(|id| tx.modify(ITEMS, id, |item| item.amount = turn * 100).map(drop))?;
+                    if turn % 2 == 0 {
+                        (0..8).try_for_each(|id| tx.remove(ITEMS, ROWS + id).map(drop))
+                    } else {
+                        (0..8).try_for_each(|id| tx.put(ITEMS, ROWS + id, item(ROWS + id)))
+                    }
+                })
+                .unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            let first = amount(&db, 0);
+            let last = amount(&db, ROWS - 1);
+            assert!(last >= first, "the last row has {last}, of an earlier commit than the first row's {first}");
+            let rows = db.len(ITEMS).unwrap();
+            assert!(rows == ROWS || rows == ROWS + 8, "{rows} rows");
+        }
+    });
 }
 
 #[test]

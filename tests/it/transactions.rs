@@ -1,6 +1,7 @@
 //! One transaction alone: what it does, what it undoes, what it refuses.
 
 use gangline::{Db, Durability, Error, ErrorKind, Result, Shared, Table};
+use serde::{Deserialize, Serialize};
 
 use crate::support::{ITEMS, Item, amount, ids, item, small, with_items};
 
@@ -8,6 +9,60 @@ const COUNTS: Table<String, u64> = Table::new("counts");
 
 fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
     outcome.map(drop).map_err(|error| error.kind())
+}
+
+#[test]
+fn a_refused_update_leaves_nothing_of_itself_in_the_transaction() {
+    let db = with_items(6);
+    db.transact(|tx| {
+        tx.modify(ITEMS, 1, |item| item.amount = 100)?;
+        tx.remove(ITEMS, 2)?;
+        tx.put(ITEMS, 6, item(6))?;
+        let refused = tx.update(
+            ITEMS,
+            |_| true,
+            |item| {
+                item.amount += 1;
+                if item.id == 5 {
+                    item.text = "x".repeat(1 << 20);
+                }
+            },
+        );
+        assert_eq!(kind(refused), Err(ErrorKind::RowTooLarge));
+        assert_eq!(tx.read(ITEMS, |_| true, |item| item.amount)?, [0, 100, 3, 4, 5, 6]);
+        tx.modify(ITEMS, 3, |item| item.amount = 300).map(drop)
+    })
+    .unwrap();
+    assert_eq!(db.read(ITEMS, |_| true, |item| item.amount).unwrap(), [0, 100, 300, 4, 5, 6]);
+}
+
+#[test]
+fn own_writes_are_read_through_another_type_of_the_same_shape() {
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(rename = "Amount")]
+    struct First {
+        amount: u64,
+    }
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    #[serde(rename = "Amount")]
+    struct Second {
+        amount: u64,
+    }
+    const FIRST: Table<u64, First> = Table::new("amounts");
+    const SECOND: Table<u64, Second> = Table::new("amounts");
+    let db = Db::in_memory().unwrap();
+    db.put(FIRST, 0, First { amount: 0 }).unwrap();
+    db.transact(|tx| {
+        tx.put(FIRST, 1, First { amount: 10 })?;
+        assert_eq!(tx.get(SECOND, 1)?.as_deref(), Some(&Second { amount: 10 }));
+        assert_eq!(tx.read(SECOND, |_| true, |row| row.amount)?, [0, 10]);
+        tx.modify(SECOND, 1, |row| row.amount += 1)?;
+        tx.put(FIRST, 2, First { amount: 20 })?;
+        assert!(tx.remove(SECOND, 2)?.is_some());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(db.read(FIRST, |_| true, |row| row.amount).unwrap(), [0, 11]);
 }
 
 #[test]

@@ -24,13 +24,5 @@ pub(crate) fn check_row<V: Serialize + DeserializeOwned>(encoded: &[u8]) -> Resu
         bytes.sort_unstable();
         bytes
     };
-    let by_bincode = bincode::serde::encode_to_vec(&again, bincode::config::standard());
-    if sorted(&bytes) != sorted(encoded) {
-        Err(refused("it comes back as another row".to_string()))
-    } else if by_bincode.is_ok_and(|by_bincode| sorted(&by_bincode) != sorted(encoded)) {
-        // Only a type that asks which serializer it has can come here.
-        Err(refused("bincode writes another row".to_string()))
-    } else {
-        Ok(())
-    }
+    if sorted(&bytes) == sorted(encoded) { Ok(()) } else { Err(refused("it comes back as another row".to_string())) }
 }

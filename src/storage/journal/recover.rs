@@ -13,9 +13,6 @@ use super::{Mark, Position};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::file::{FileLayer, read_all};
 
-/// Where a replay starts: what the root stores of a [`Mark`].
-pub(crate) type ReplayStart = Mark;
-
 /// Where the journal ends, and what a new journal file needs to go on from there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TailInfo {
@@ -42,7 +39,7 @@ pub(crate) struct TailInfo {
 pub(crate) fn replay(
     files: &dyn FileLayer,
     dir: &Path,
-    start: ReplayStart,
+    start: Mark,
     closed_at: Option<Position>,
     visit: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
 ) -> Result<TailInfo> {

@@ -37,6 +37,13 @@ fn value(store: &dyn PageStore, tree: TreeId, key: &[u8]) -> Option<Vec<u8>> {
     found
 }
 
+/// Files of the store's folder whose names begin so.
+fn names(dir: &tempfile::TempDir, prefix: &str) -> Vec<String> {
+    let entries = fs::read_dir(dir.path().join(NAME)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(prefix)).collect()
+}
+
 /// Both stores in the same way: what they give back has to be the same.
 fn exercise(store: &dyn PageStore) -> Vec<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut batch = Vec::new();
@@ -117,6 +124,7 @@ fn an_unfinished_snapshot_is_removed_before_opening() {
     fs::write(&leftover, b"half").unwrap();
     let store = SledStore::open(dir.path(), NAME).unwrap();
     assert!(!leftover.exists());
+    assert!(names(&dir, "aside.").is_empty(), "sled must not have met it");
     assert_eq!(value(&store, TABLE, b"key"), Some(b"value".to_vec()));
 }
 
@@ -127,21 +135,40 @@ fn a_damaged_snapshot_is_set_aside() {
     store.write((0..100_u8).map(|key| put(TABLE, &[key], &[key; 1000])).collect()).unwrap();
     store.close().unwrap();
     drop(store);
-    let folder = SledFolder::new(dir.path(), NAME);
-    let mut damaged = 0;
-    for entry in fs::read_dir(folder.path()).unwrap() {
-        let path = entry.unwrap().path();
-        if path.file_name().unwrap().to_string_lossy().starts_with("snap.") {
-            let mut bytes = fs::read(&path).unwrap();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 0x40;
-            fs::write(&path, bytes).unwrap();
-            damaged += 1;
-        }
-    }
-    assert_eq!(damaged, 1);
+    let [snapshot] = names(&dir, "snap.").try_into().unwrap();
+    let path = dir.path().join(NAME).join(snapshot);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x40;
+    fs::write(&path, bytes).unwrap();
     let store = SledStore::open(dir.path(), NAME).unwrap();
     assert_eq!(entries(&store, TABLE, b"").len(), 100);
+    assert_eq!(names(&dir, "aside.").len(), 1);
+}
+
+#[test]
+fn closing_leaves_a_snapshot_of_what_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    let before = names(&dir, "snap.");
+    store.write((0..100_u8).map(|key| put(TABLE, &[key], &[key; 1000])).collect()).unwrap();
+    store.sync().unwrap();
+    assert_eq!(names(&dir, "snap."), before);
+    store.close().unwrap();
+    assert_ne!(names(&dir, "snap."), before);
+}
+
+#[test]
+fn many_writes_are_synced_in_between() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.sync().unwrap();
+    let syncs = || store.on_writer("count", |writer| Ok(writer.syncs)).unwrap();
+    let before = syncs();
+    store.write((0..48_u8).map(|key| put(TABLE, &[key], &[key; 4096])).collect()).unwrap();
+    assert_eq!(syncs() - before, 4);
+    store.write((0..48_u8).map(|key| remove(TABLE, &[key])).collect()).unwrap();
+    assert_eq!(syncs() - before, 4 + 6);
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! The serializer that writes rows.
+//! The serializer that measures rows and refuses those that would not come back.
 //!
-//! One pass does three things: it writes the bytes that bincode 2 `standard()` would (a property test compares them), it
-//! estimates the heap memory of the value for the memory budget, and it refuses what bincode could write but never read:
-//! fields that are left out, maps and lists without a length, and counts that do not hold.
+//! It writes nothing. One pass estimates the heap memory of the value for the memory budget, counts what reading it will
+//! claim of bincode's limit, and refuses what bincode would write but could never read: fields that are left out, maps and
+//! lists without a length, counts that do not hold, values that nest too deep, and lists whose entries take no bytes, where a
+//! damaged length would keep a reader busy for ever.
 //!
 //! Each value returns the bytes that it takes in place, so that a list knows what its buffer takes; buffers are added up as
 //! they are met. The sizes are those of the common types (`String` and `Vec` 24, a map 48) and of glibc's allocator. A `Box`
@@ -10,101 +11,68 @@
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::MAX_DEPTH;
 use super::fault::RowFault;
+use super::{MAX_DEPTH, READ_LIMIT};
 
-/// Where the bytes go.
-pub(super) trait Sink {
-    fn put(&mut self, bytes: &[u8]);
-}
-
-impl Sink for Vec<u8> {
-    #[inline]
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
-}
-
-/// Takes the bytes nowhere, for counting alone.
-pub(super) struct Discard;
-
-impl Sink for Discard {
-    #[inline]
-    fn put(&mut self, _bytes: &[u8]) {}
-}
-
-/// Writes one row into a [`Sink`].
-pub(super) struct RowEncoder<'s, S> {
-    sink: &'s mut S,
+/// Measures one row.
+pub(super) struct RowMeasure {
     heap_bytes: usize,
+    /// What reading the row claims of [`READ_LIMIT`]: numbers claim their full width, however short they are written.
+    read_bytes: usize,
     depth_left: usize,
 }
 
 const BUFFER_HEAD: usize = 24;
 const MAP_HEAD: usize = 48;
 
-impl<'s, S: Sink> RowEncoder<'s, S> {
-    pub(super) fn new(sink: &'s mut S) -> Self {
-        RowEncoder { sink, heap_bytes: 0, depth_left: MAX_DEPTH }
-    }
-
-    pub(super) fn heap_bytes(&self) -> usize {
-        self.heap_bytes
-    }
-
-    /// Unsigned numbers: up to 250 in one byte, else a byte that tells the width and the number in it.
-    #[inline]
-    fn varint(&mut self, value: u64) {
-        match value {
-            0..=250 => self.sink.put(&[value as u8]),
-            251..=0xffff => {
-                let [a, b] = (value as u16).to_le_bytes();
-                self.sink.put(&[251, a, b]);
-            }
-            0x1_0000..=0xffff_ffff => {
-                let [a, b, c, d] = (value as u32).to_le_bytes();
-                self.sink.put(&[252, a, b, c, d]);
-            }
-            _ => {
-                self.sink.put(&[253]);
-                self.sink.put(&value.to_le_bytes());
-            }
+impl RowMeasure {
+    /// The heap memory behind `row`, or why it cannot be stored.
+    pub(super) fn heap_bytes<V: Serialize + ?Sized>(row: &V) -> Result<usize, RowFault> {
+        let mut measure = RowMeasure { heap_bytes: 0, read_bytes: 0, depth_left: MAX_DEPTH };
+        row.serialize(&mut measure)?;
+        if measure.read_bytes > READ_LIMIT {
+            return Err(RowFault::unsupported(format!(
+                "it takes more than {} MiB to read; cut it into several rows",
+                READ_LIMIT >> 20
+            )));
         }
+        Ok(measure.heap_bytes)
+    }
+
+    /// Counts a number, a length or a variant, read as `bytes` bytes.
+    #[inline]
+    fn number(&mut self, bytes: usize) -> usize {
+        self.read_bytes += bytes;
+        bytes
     }
 
     #[inline]
-    fn varint_128(&mut self, value: u128) {
-        match u64::try_from(value) {
-            Ok(value) => self.varint(value),
-            Err(_) => {
-                self.sink.put(&[254]);
-                self.sink.put(&value.to_le_bytes());
-            }
-        }
+    fn length(&mut self) {
+        self.number(size_of::<u64>());
     }
 
-    /// Signed numbers, so that those near zero stay short: 0, -1, 1, -2, ... are written as 0, 1, 2, 3, ...
     #[inline]
-    fn zigzag(&mut self, value: i64) {
-        self.varint(((value << 1) ^ (value >> 63)) as u64);
+    fn variant(&mut self) {
+        self.number(size_of::<u32>());
     }
 
     #[inline]
     fn buffer(&mut self, bytes: &[u8]) -> usize {
-        self.varint(bytes.len() as u64);
-        self.sink.put(bytes);
+        self.length();
+        self.number(bytes.len());
         self.heap_bytes += allocated(bytes.len());
         BUFFER_HEAD
     }
 
     /// Starts something that has parts; [`Parts::finish`] ends it.
     #[inline]
-    fn list(&mut self, name: &'static str, count: usize) -> Result<Parts<'_, 's, S>, RowFault> {
+    fn list(&mut self, name: &'static str, count: usize) -> Result<Parts<'_>, RowFault> {
         self.enter()?;
-        Ok(Parts { encoder: self, name, place: PartsPlace::Here, left: count, inline: 0 })
+        let read_before = self.read_bytes;
+        Ok(Parts { measure: self, name, place: PartsPlace::Here, count, left: count, read_before, inline: 0 })
     }
 
-    /// Writes what is inside of something else, one step deeper.
+    /// Measures what is inside of something else, one step deeper.
     #[inline]
     fn inside<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<usize, RowFault> {
         self.enter()?;
@@ -132,12 +100,16 @@ fn allocated(bytes: usize) -> usize {
 }
 
 /// The parts of a list, map, tuple or struct.
-pub(super) struct Parts<'e, 's, S> {
-    encoder: &'e mut RowEncoder<'s, S>,
+pub(super) struct Parts<'e> {
+    measure: &'e mut RowMeasure,
     name: &'static str,
     place: PartsPlace,
-    /// Parts that were announced and did not come yet.
+    /// Parts that were announced.
+    count: usize,
+    /// Those of them that did not come yet.
     left: usize,
+    /// What had been claimed before the first part.
+    read_before: usize,
     /// What the parts take in place.
     inline: usize,
 }
@@ -150,10 +122,10 @@ enum PartsPlace {
     InMap,
 }
 
-impl<S: Sink> Parts<'_, '_, S> {
+impl Parts<'_> {
     #[inline]
     fn part<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), RowFault> {
-        self.inline += value.serialize(&mut *self.encoder)?;
+        self.inline += value.serialize(&mut *self.measure)?;
         Ok(())
     }
 
@@ -191,17 +163,22 @@ impl<S: Sink> Parts<'_, '_, S> {
         if self.left > 0 {
             return Err(RowFault::unsupported(format!("`{}` has fewer parts than it announced", self.name)));
         }
-        self.encoder.depth_left += 1;
+        if self.place != PartsPlace::Here && self.count > 0 && self.measure.read_bytes == self.read_before {
+            return Err(RowFault::unsupported(
+                "it holds a list of values that take no bytes; store their number instead",
+            ));
+        }
+        self.measure.depth_left += 1;
         Ok(match self.place {
             PartsPlace::Here if self.inline > 8 => self.inline.next_multiple_of(8),
             PartsPlace::Here => self.inline,
             PartsPlace::InBuffer => {
-                self.encoder.heap_bytes += allocated(self.inline);
+                self.measure.heap_bytes += allocated(self.inline);
                 BUFFER_HEAD
             }
             // Maps are on average three quarters full and keep a little for each entry.
             PartsPlace::InMap => {
-                self.encoder.heap_bytes += allocated(self.inline + self.inline / 3);
+                self.measure.heap_bytes += allocated(self.inline + self.inline / 3);
                 MAP_HEAD
             }
         })
@@ -209,67 +186,41 @@ impl<S: Sink> Parts<'_, '_, S> {
 }
 
 macro_rules! numbers {
-    ($($method:ident $int:ident $write:ident $wide:ident;)*) => {$(
-        #[inline]
-        fn $method(self, value: $int) -> Result<usize, RowFault> {
-            self.$write($wide::from(value));
-            Ok(size_of::<$int>())
-        }
-    )*};
-}
-
-macro_rules! plain {
     ($($method:ident $number:ident;)*) => {$(
         #[inline]
-        fn $method(self, value: $number) -> Result<usize, RowFault> {
-            self.sink.put(&value.to_le_bytes());
-            Ok(size_of::<$number>())
+        fn $method(self, _value: $number) -> Result<usize, RowFault> {
+            Ok(self.number(size_of::<$number>()))
         }
     )*};
 }
 
-impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
+impl<'e> Serializer for &'e mut RowMeasure {
     /// The bytes that the value takes in place.
     type Ok = usize;
     type Error = RowFault;
-    type SerializeSeq = Parts<'e, 's, S>;
-    type SerializeTuple = Parts<'e, 's, S>;
-    type SerializeTupleStruct = Parts<'e, 's, S>;
-    type SerializeTupleVariant = Parts<'e, 's, S>;
-    type SerializeMap = Parts<'e, 's, S>;
-    type SerializeStruct = Parts<'e, 's, S>;
-    type SerializeStructVariant = Parts<'e, 's, S>;
+    type SerializeSeq = Parts<'e>;
+    type SerializeTuple = Parts<'e>;
+    type SerializeTupleStruct = Parts<'e>;
+    type SerializeTupleVariant = Parts<'e>;
+    type SerializeMap = Parts<'e>;
+    type SerializeStruct = Parts<'e>;
+    type SerializeStructVariant = Parts<'e>;
 
     numbers! {
-        serialize_u16 u16 varint u64;
-        serialize_u32 u32 varint u64;
-        serialize_u64 u64 varint u64;
-        serialize_i16 i16 zigzag i64;
-        serialize_i32 i32 zigzag i64;
-        serialize_i64 i64 zigzag i64;
-        serialize_u128 u128 varint_128 u128;
-    }
-
-    plain! {
+        serialize_bool bool;
+        serialize_char char;
         serialize_u8 u8;
+        serialize_u16 u16;
+        serialize_u32 u32;
+        serialize_u64 u64;
+        serialize_u128 u128;
         serialize_i8 i8;
+        serialize_i16 i16;
+        serialize_i32 i32;
+        serialize_i64 i64;
+        serialize_i128 i128;
         serialize_f32 f32;
         serialize_f64 f64;
-    }
-
-    fn serialize_i128(self, value: i128) -> Result<usize, RowFault> {
-        self.varint_128(((value << 1) ^ (value >> 127)) as u128);
-        Ok(size_of::<i128>())
-    }
-
-    #[inline]
-    fn serialize_bool(self, value: bool) -> Result<usize, RowFault> {
-        self.serialize_u8(u8::from(value))
-    }
-
-    fn serialize_char(self, value: char) -> Result<usize, RowFault> {
-        self.sink.put(value.encode_utf8(&mut [0; 4]).as_bytes());
-        Ok(size_of::<char>())
     }
 
     #[inline]
@@ -285,13 +236,13 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
     // What the value would take is unknown here; a word stands for it.
     #[inline]
     fn serialize_none(self) -> Result<usize, RowFault> {
-        self.sink.put(&[0]);
+        self.number(1);
         Ok(8)
     }
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<usize, RowFault> {
-        self.sink.put(&[1]);
+        self.number(1);
         // Types above a word mostly have room for the tag.
         self.inside(value).map(|inline| if inline <= 8 { inline * 2 } else { inline })
     }
@@ -308,10 +259,10 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
     fn serialize_unit_variant(
         self,
         _name: &'static str,
-        index: u32,
+        _index: u32,
         _variant: &'static str,
     ) -> Result<usize, RowFault> {
-        self.varint(u64::from(index));
+        self.variant();
         self.enter()?;
         self.depth_left += 1;
         Ok(1)
@@ -325,69 +276,69 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         name: &'static str,
-        index: u32,
+        _index: u32,
         variant: &'static str,
         value: &T,
     ) -> Result<usize, RowFault> {
-        self.varint(u64::from(index));
+        self.variant();
         self.inside(value).map(|inline| inline + 8).map_err(|fault| fault.within(name, variant))
     }
 
     #[inline]
-    fn serialize_seq(self, count: Option<usize>) -> Result<Parts<'e, 's, S>, RowFault> {
+    fn serialize_seq(self, count: Option<usize>) -> Result<Parts<'e>, RowFault> {
         let Some(count) = count else {
             return Err(RowFault::unsupported(
                 "a list that does not tell its length cannot be stored; collect it first",
             ));
         };
-        self.varint(count as u64);
+        self.length();
         Ok(Parts { place: PartsPlace::InBuffer, ..self.list("list", count)? })
     }
 
     #[inline]
-    fn serialize_tuple(self, count: usize) -> Result<Parts<'e, 's, S>, RowFault> {
+    fn serialize_tuple(self, count: usize) -> Result<Parts<'e>, RowFault> {
         self.list("tuple", count)
     }
 
     #[inline]
-    fn serialize_tuple_struct(self, name: &'static str, count: usize) -> Result<Parts<'e, 's, S>, RowFault> {
+    fn serialize_tuple_struct(self, name: &'static str, count: usize) -> Result<Parts<'e>, RowFault> {
         self.list(name, count)
     }
 
     fn serialize_tuple_variant(
         self,
         _name: &'static str,
-        index: u32,
+        _index: u32,
         variant: &'static str,
         count: usize,
-    ) -> Result<Parts<'e, 's, S>, RowFault> {
-        self.varint(u64::from(index));
+    ) -> Result<Parts<'e>, RowFault> {
+        self.variant();
         Ok(Parts { inline: 8, ..self.list(variant, count)? })
     }
 
-    fn serialize_map(self, count: Option<usize>) -> Result<Parts<'e, 's, S>, RowFault> {
+    fn serialize_map(self, count: Option<usize>) -> Result<Parts<'e>, RowFault> {
         let Some(count) = count else {
             return Err(RowFault::unsupported(
                 "a map that does not tell its length cannot be stored; `flatten` makes such maps, write the fields out",
             ));
         };
-        self.varint(count as u64);
+        self.length();
         Ok(Parts { place: PartsPlace::InMap, ..self.list("map", count)? })
     }
 
     #[inline]
-    fn serialize_struct(self, name: &'static str, count: usize) -> Result<Parts<'e, 's, S>, RowFault> {
+    fn serialize_struct(self, name: &'static str, count: usize) -> Result<Parts<'e>, RowFault> {
         self.list(name, count)
     }
 
     fn serialize_struct_variant(
         self,
         _name: &'static str,
-        index: u32,
+        _index: u32,
         variant: &'static str,
         count: usize,
-    ) -> Result<Parts<'e, 's, S>, RowFault> {
-        self.varint(u64::from(index));
+    ) -> Result<Parts<'e>, RowFault> {
+        self.variant();
         Ok(Parts { inline: 8, ..self.list(variant, count)? })
     }
 
@@ -396,7 +347,7 @@ impl<'e, 's, S: Sink> Serializer for &'e mut RowEncoder<'s, S> {
     }
 }
 
-impl<S: Sink> ser::SerializeMap for Parts<'_, '_, S> {
+impl ser::SerializeMap for Parts<'_> {
     type Ok = usize;
     type Error = RowFault;
 
@@ -415,7 +366,7 @@ impl<S: Sink> ser::SerializeMap for Parts<'_, '_, S> {
 
 macro_rules! unnamed_parts {
     ($($trait:ident $method:ident),*) => {$(
-        impl<S: Sink> ser::$trait for Parts<'_, '_, S> {
+        impl ser::$trait for Parts<'_> {
             type Ok = usize;
             type Error = RowFault;
 
@@ -437,7 +388,7 @@ unnamed_parts!(SerializeTupleStruct serialize_field, SerializeTupleVariant seria
 
 macro_rules! named_parts {
     ($($trait:ident),*) => {$(
-        impl<S: Sink> ser::$trait for Parts<'_, '_, S> {
+        impl ser::$trait for Parts<'_> {
             type Ok = usize;
             type Error = RowFault;
 
