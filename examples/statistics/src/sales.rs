@@ -5,8 +5,8 @@ use std::hash::Hash;
 
 use gangline::Access;
 
-use crate::data::model::{ORDER_ITEMS, OrderItem};
-use crate::data::value::{Cents, Month};
+use crate::data::model::{ORDER_ITEMS, OrderItem, PRODUCTS, USERS, User};
+use crate::data::value::{Cents, Id, Month};
 
 /// The items of one seller, product, category, ...
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,14 +35,15 @@ impl Sales {
     }
 }
 
-/// Groups all items by `key`. Each thread fills a map of its own, and the maps are merged.
+/// Groups all items by `key`. Each thread fills a map of its own, and the maps are merged. The key is called through a
+/// pointer, so that the scan is compiled once for each kind of key and not for each caller.
 ///
 /// # Errors
 ///
 /// Those of the store.
 pub fn sales_by<K: Eq + Hash + Send>(
     da: &impl Access,
-    key: impl Fn(&OrderItem) -> K + Sync,
+    key: &(dyn Fn(&OrderItem) -> K + Sync),
 ) -> gangline::Result<HashMap<K, Sales>> {
     da.query(ORDER_ITEMS).fold(
         HashMap::new,
@@ -57,6 +58,24 @@ pub fn sales_by<K: Eq + Hash + Send>(
             left
         },
     )
+}
+
+/// The state of every seller.
+///
+/// # Errors
+///
+/// Those of the store.
+pub fn seller_states(da: &impl Access) -> gangline::Result<HashMap<Id, String>> {
+    Ok(da.read(USERS, User::is_seller, |user| (user.id, user.state.clone()))?.into_iter().collect())
+}
+
+/// The category of every product, as it is shown.
+///
+/// # Errors
+///
+/// Those of the store.
+pub fn product_categories(da: &impl Access) -> gangline::Result<HashMap<Id, String>> {
+    Ok(da.read(PRODUCTS, |_| true, |product| (product.id, product.category_name()))?.into_iter().collect())
 }
 
 /// Groups in order of their revenue, the best first; equal ones in the order of their keys.

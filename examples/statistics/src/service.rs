@@ -4,7 +4,7 @@
 //! `Snapshot`), `db` gives the names and the pool. Charts of sellers are mapped over the pool and waited for; charts of
 //! products are tasks that are awaited, by any executor.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use gangline::{Access, Db};
@@ -16,7 +16,7 @@ use crate::data::model::{OrderItem, PRODUCTS, Product, USERS, User};
 use crate::data::value::{Cents, Id, grouped};
 use crate::error::Result;
 use crate::progress::Progress;
-use crate::sales::{Sales, ranked, sales_by};
+use crate::sales::{Sales, product_categories, ranked, sales_by, seller_states};
 
 /// Reads statistics out of a store and draws them.
 #[derive(Debug, Clone)]
@@ -54,10 +54,9 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
     /// Those of the store, and of writing the files.
     pub fn generate_seller_statistics(&self, studio: &Studio) -> Result<Vec<Chart>> {
         let seller_ids = self.da.read(USERS, User::is_seller, |user| user.id)?;
-        let states: HashMap<Id, String> =
-            self.da.read(USERS, User::is_seller, |user| (user.id, user.state.clone()))?.into_iter().collect();
-        let mut ledger = sales_by(&self.da, |item| item.seller)?;
-        self.mix_palette(studio, |item| states.get(&item.seller).cloned())?;
+        let states = seller_states(&self.da)?;
+        let mut ledger = sales_by(&self.da, &|item| item.seller)?;
+        self.mix_palette(studio, &|item| states.get(&item.seller).map(String::as_str))?;
         let jobs: Vec<(Id, Sales)> = seller_ids.into_iter().filter_map(|id| Some((id, ledger.remove(&id)?))).collect();
         let progress = Progress::new("seller charts", jobs.len());
         let charts = self.db.pool().try_map(jobs, |(id, sales)| {
@@ -77,10 +76,9 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
     /// Those of the store, and of writing the files.
     pub async fn generate_product_statistics(&self, studio: &Arc<Studio>) -> Result<Vec<Chart>> {
         let product_ids = self.da.read(PRODUCTS, |_| true, |product| product.id)?;
-        let categories: HashMap<Id, String> =
-            self.da.read(PRODUCTS, |_| true, |product| (product.id, product.category_name()))?.into_iter().collect();
-        let mut ledger = sales_by(&self.da, |item| item.product)?;
-        self.mix_palette(studio, |item| categories.get(&item.product).cloned())?;
+        let categories = product_categories(&self.da)?;
+        let mut ledger = sales_by(&self.da, &|item| item.product)?;
+        self.mix_palette(studio, &|item| categories.get(&item.product).map(String::as_str))?;
         let jobs: Vec<(Id, Sales)> = product_ids.into_iter().filter_map(|id| Some((id, ledger.remove(&id)?))).collect();
         let progress = Arc::new(Progress::new("product charts", jobs.len()));
         let tasks: Vec<_> = jobs
@@ -132,9 +130,9 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
     }
 
     /// Gives the best-selling groups colours of their own.
-    fn mix_palette(&self, studio: &Studio, group: impl Fn(&OrderItem) -> Option<String> + Sync) -> Result<()> {
+    fn mix_palette<'g>(&self, studio: &Studio, group: &(dyn Fn(&OrderItem) -> Option<&'g str> + Sync)) -> Result<()> {
         let groups = ranked(sales_by(&self.da, group)?);
-        let palette = Palette::of_groups(groups.into_iter().filter_map(|(group, _)| group));
+        let palette = Palette::of_groups(groups.into_iter().filter_map(|(group, _)| group.map(str::to_owned)));
         let _palette = self.db.lock(PALETTE)?;
         studio.mix(palette);
         Ok(())

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use gangline::Access;
 
-use crate::data::model::{ORDER_ITEMS, ORDERS, PAYMENTS, PRODUCTS, REVIEWS, Review, USERS, User};
+use crate::data::model::{ORDER_ITEMS, ORDERS, PAYMENTS, REVIEWS, Review, USERS, User};
 use crate::data::value::{Cents, Id, Month};
 use crate::error::Result;
-use crate::sales::{Sales, ranked, sales_by};
+use crate::sales::{Sales, product_categories, ranked, sales_by, seller_states};
 
 /// Everything that a report says in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +50,9 @@ impl Numbers {
     ///
     /// Those of the store.
     pub fn compute(da: &impl Access) -> Result<Self> {
-        let states: HashMap<Id, String> =
-            da.read(USERS, User::is_seller, |user| (user.id, user.state.clone()))?.into_iter().collect();
+        let states = seller_states(da)?;
         let customers = da.read(USERS, User::is_customer, |_| ())?.len() as u64;
-        let categories: HashMap<Id, String> =
-            da.read(PRODUCTS, |_| true, |product| (product.id, product.category_name()))?.into_iter().collect();
+        let categories = product_categories(da)?;
         let (items, revenue, freight) = da.query(ORDER_ITEMS).fold(
             || (0, Cents::default(), Cents::default()),
             |(items, revenue, freight), item| (items + 1, revenue + item.price, freight + item.freight),
@@ -65,9 +63,9 @@ impl Numbers {
             count_score,
             |left, right| std::array::from_fn(|score| left[score] + right[score]),
         )?;
-        let by_category = sales_by(da, |item| categories.get(&item.product).map(String::as_str))?;
-        let by_state = sales_by(da, |item| states.get(&item.seller).map(String::as_str))?;
-        let mut by_month: Vec<_> = sales_by(da, |item| item.shipping_limit.month)?.into_iter().collect();
+        let by_category = sales_by(da, &|item| categories.get(&item.product).map(String::as_str))?;
+        let by_state = sales_by(da, &|item| states.get(&item.seller).map(String::as_str))?;
+        let mut by_month: Vec<_> = sales_by(da, &|item| item.shipping_limit.month)?.into_iter().collect();
         by_month.sort_by_key(|(month, _)| *month);
         Ok(Numbers {
             sellers: states.len() as u64,
@@ -80,7 +78,7 @@ impl Numbers {
             revenue,
             freight,
             scores,
-            by_seller: ranked(sales_by(da, |item| item.seller)?),
+            by_seller: ranked(sales_by(da, &|item| item.seller)?),
             by_category: ranked(named(by_category)),
             by_state: ranked(named(by_state)),
             by_month,
