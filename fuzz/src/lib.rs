@@ -2,6 +2,7 @@
 //!
 //! - [`model`]: random operations on a store and on a `BTreeMap`, which must agree, also after reopening and after kills;
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
+//! - [`history`]: random transactions, whose history must have a serial order;
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gangline_torture::args::Args;
 use gangline_torture::model::op::Promise;
-use gangline_torture::{Failure, crash, model, transfer};
+use gangline_torture::{Failure, crash, history, model, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -17,6 +17,8 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seed S (1)  --ops N (20000)  --round R (all)  --in-process (no child processes)
   transfer  threads that move money in opposite orders
             --seconds N (10)  --threads T (2)  --accounts N (64)  --seed S (1)
+  history   random transactions whose history must have a serial order
+            --seconds N (10)  --threads T (8)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)
 ";
@@ -77,6 +79,15 @@ fn run(mut args: Args) -> Result<(), End> {
             };
             args.finish()?;
             transfer::run(&plan)?.lines()
+        }
+        "history" => {
+            let plan = history::Plan {
+                time: Duration::from_secs(args.option_or("seconds", 10)?),
+                threads: args.option_or("threads", 8)?,
+                seed: args.option_or("seed", 1)?,
+            };
+            args.finish()?;
+            history::run(&plan)?.lines()
         }
         "crash" => {
             let plan = crash::Plan { kills: args.option_or("kills", 50)?, seed: args.option_or("seed", 1)? };

@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use crate::codec::KeyBuf;
 
-use super::head::Head;
 use super::mode::Mode;
 use super::row_key::{KeyRoom, RowKey};
-use super::table::LockTable;
+use super::table::{LockTable, SegmentLock};
 
 /// The place of a granule in the total order. The order of the variants and of their fields is the order (L1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +48,7 @@ pub(crate) enum Target {
     Name(Arc<str>),
     Database,
     Table(Arc<dyn LockTable>),
-    Segment { table: u32, low: KeyBuf, high: Option<KeyBuf>, head: Arc<Head> },
+    Segment { table: u32, lock: Arc<SegmentLock> },
     Row(RowKey),
 }
 
@@ -61,7 +60,7 @@ impl Target {
             Target::Name(name) => Granule::Name(name),
             Target::Database => Granule::Database,
             Target::Table(table) => Granule::Table(table.id()),
-            Target::Segment { table, low, .. } => Granule::Within(*table, low, Level::Segment),
+            Target::Segment { table, lock } => Granule::Within(*table, &lock.low, Level::Segment),
             Target::Row(row) => Granule::Within(row.table(), row.key(room), Level::Row),
         }
     }

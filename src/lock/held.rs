@@ -48,7 +48,7 @@ pub(crate) struct HeldTable {
 pub(crate) struct HeldSegment {
     pub(crate) table: u32,
     pub(crate) mode: Mode,
-    pub(crate) lock: SegmentLock,
+    pub(crate) lock: Arc<SegmentLock>,
 }
 
 #[derive(Default)]
@@ -145,12 +145,9 @@ impl Held {
                 let at = self.plan_table_index(&table);
                 self.tables[at].mode = Some(to);
             }
-            Target::Segment { table, low, high, head } => match self.find_segment(table, &low) {
+            Target::Segment { table, lock } => match self.find_segment(table, &lock.low) {
                 Ok(index) => self.segments[index].mode = to,
-                Err(index) => {
-                    let lock = SegmentLock { low, high, head };
-                    self.add_segment(index, HeldSegment { table, mode: to, lock });
-                }
+                Err(index) => self.add_segment(index, HeldSegment { table, mode: to, lock }),
             },
             Target::Row(row) => match wanted.from {
                 None => self.rows.add(row, to),

@@ -211,13 +211,13 @@ mod tests {
             &self.0
         }
 
-        fn locate(&self, _: &[u8]) -> SegmentLock {
-            segment(b"", None)
+        fn locate(&self, _: &[u8]) -> Arc<SegmentLock> {
+            Arc::new(segment(b"", None))
         }
     }
 
     fn segment(low: &[u8], high: Option<&[u8]>) -> SegmentLock {
-        SegmentLock { low: KeyBuf::from(low), high: high.map(KeyBuf::from), head: Arc::new(Head::new()) }
+        SegmentLock { low: KeyBuf::from(low), high: high.map(KeyBuf::from), head: Head::new() }
     }
 
     fn plan() -> TablePlan {

@@ -160,7 +160,7 @@ impl LockSet {
     pub(crate) fn lock_segment<T: LockTable + 'static>(
         &mut self,
         table: &Arc<T>,
-        segment: &SegmentLock,
+        segment: &Arc<SegmentLock>,
         mode: Mode,
         deadline: Instant,
     ) -> Result<bool> {
@@ -169,7 +169,7 @@ impl LockSet {
                 let at = held.table_index(table);
                 held.lock_table(manager, at, mode.intent())?;
                 let index = held.lock_segment(at, &segment.low, |_| mode)?;
-                Ok(Arc::ptr_eq(&held.segments[index].lock.head, &segment.head))
+                Ok(Arc::ptr_eq(&held.segments[index].lock, segment))
             });
             match step {
                 Ok(same) => return Ok(same),

@@ -128,7 +128,7 @@ impl Held {
     }
 
     #[cold]
-    fn new_segment_slow(&self, table: u32, lock: &SegmentLock, to: Mode) -> Result<(), Blocked> {
+    fn new_segment_slow(&self, table: u32, lock: &Arc<SegmentLock>, to: Mode) -> Result<(), Blocked> {
         let granule = Granule::Within(table, &lock.low, Level::Segment);
         let target = || segment_target(table, lock);
         self.slow(granule, None, to, |from| lock.head.try_slow(from, to), target)
@@ -238,7 +238,6 @@ impl Held {
     }
 }
 
-fn segment_target(table: u32, lock: &SegmentLock) -> Target {
-    let SegmentLock { low, high, head } = lock.clone();
-    Target::Segment { table, low, high, head }
+fn segment_target(table: u32, lock: &Arc<SegmentLock>) -> Target {
+    Target::Segment { table, lock: Arc::clone(lock) }
 }

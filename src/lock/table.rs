@@ -14,13 +14,13 @@ pub(crate) trait LockTable: Send + Sync {
     fn head(&self) -> &Head;
     /// The segment that covers the key now. After a segment was retired, a new lookup must find what replaced it: so a
     /// split swaps the directory first and retires afterwards, both under X on the segment.
-    fn locate(&self, key: &[u8]) -> SegmentLock;
+    fn locate(&self, key: &[u8]) -> Arc<SegmentLock>;
 }
 
 /// A segment, as a table's directory shows it: keys from `low` up to but not `high`, or to the end.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct SegmentLock {
     pub(crate) low: KeyBuf,
     pub(crate) high: Option<KeyBuf>,
-    pub(crate) head: Arc<Head>,
+    pub(crate) head: Head,
 }

@@ -83,7 +83,7 @@ impl Target {
             Target::Name(name) => manager.names.enqueue(name.clone(), from, to, waiter, wakes),
             Target::Database => manager.database.enqueue(from, to, waiter, wakes),
             Target::Table(table) => table.head().enqueue(from, to, waiter, wakes),
-            Target::Segment { head, .. } => head.enqueue(from, to, waiter, wakes),
+            Target::Segment { lock, .. } => lock.head.enqueue(from, to, waiter, wakes),
             Target::Row(row) => manager.rows.enqueue(row.clone(), from, to, waiter, wakes),
         }
     }
@@ -94,7 +94,7 @@ impl Target {
             Target::Name(name) => manager.names.cancel(name.clone(), waiter, wakes),
             Target::Database => manager.database.cancel(waiter, wakes),
             Target::Table(table) => table.head().cancel(waiter, wakes),
-            Target::Segment { head, .. } => head.cancel(waiter, wakes),
+            Target::Segment { lock, .. } => lock.head.cancel(waiter, wakes),
             Target::Row(row) => manager.rows.cancel(row.clone(), waiter, wakes),
         }
     }
@@ -106,7 +106,7 @@ impl Target {
             Target::Name(name) => manager.names.try_slow(name.clone(), from, to),
             Target::Database => manager.database.try_slow(from, to),
             Target::Table(table) => table.head().try_slow(from, to),
-            Target::Segment { head, .. } => head.try_slow(from, to),
+            Target::Segment { lock, .. } => lock.head.try_slow(from, to),
             Target::Row(row) => manager.rows.try_slow(row.clone(), from, to),
         }
     }

@@ -128,8 +128,8 @@ impl<'a, V: Row> Scan<'a, V> {
         for at in pages {
             let read = read_page(&self.engine.pager, &self.table, &list.slots[at], self.number, Keep::IfRoom)?;
             let Some(page) = read else { continue };
-            let low = if at > 0 { &*list.lows[at] } else { &*part.segment.low };
-            let high = list.lows.get(at + 1).or(part.segment.high.as_ref());
+            let low = if at > 0 { &*list.lows[at] } else { &**part.segment.low() };
+            let high = list.lows.get(at + 1).or(part.segment.high());
             if self.feed_page(&page, low, high.map(|high| &**high), &mut row).is_break() {
                 return Ok(ControlFlow::Break(()));
             }

@@ -81,9 +81,9 @@ impl Source<'_> {
         Ok(core.with_directory(|directory| {
             let all = directory.segments();
             if first {
-                (KeyBuf::empty(), all.get(segments).map(|next| next.low.clone()))
+                (KeyBuf::empty(), all.get(segments).map(|next| next.low().clone()))
             } else {
-                (all[all.len().saturating_sub(segments)].low.clone(), None)
+                (all[all.len().saturating_sub(segments)].low().clone(), None)
             }
         }))
     }

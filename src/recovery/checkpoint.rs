@@ -171,7 +171,7 @@ impl Writer<'_> {
         let mut pages = Vec::with_capacity(list.slots.len());
         for (at, slot) in list.slots.iter().enumerate() {
             // The first page takes all keys of its segment from the low key on.
-            let low = if at == 0 { segment.low.clone() } else { list.lows[at].clone() };
+            let low = if at == 0 { segment.low().clone() } else { list.lows[at].clone() };
             pages.push(ListedPage { low, stored: self.page(table, segment, slot)? });
         }
         let mut lists = Vec::new();
@@ -194,7 +194,7 @@ impl Writer<'_> {
             table: table.id(),
             segment: segment.id,
             checkpoint: self.checkpoint,
-            low: segment.low.clone(),
+            low: segment.low().clone(),
             stored: stored.clone(),
         };
         let key = directory_key(table.id(), segment.id, self.checkpoint);

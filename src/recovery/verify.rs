@@ -78,7 +78,7 @@ fn verify_table(engine: &Engine, table: &TableCore, registration: &Registration)
         if let Err(error) =
             verify_segment(engine, (table, shape), segment, registration.number(), &mut report, &mut last)
         {
-            report.errors.push(format!("{error} (keys from {})", hex(&segment.low)));
+            report.errors.push(format!("{error} (keys from {})", hex(segment.low())));
         }
     }
     report
@@ -95,8 +95,8 @@ fn verify_segment(
     let list = engine.pager.list(table, segment, Some(number))?;
     for (at, slot) in list.slots.iter().enumerate() {
         report.pages += 1;
-        let low = if at == 0 { &segment.low } else { &list.lows[at] };
-        let high = list.lows.get(at + 1).or(segment.high.as_ref());
+        let low = if at == 0 { segment.low() } else { &list.lows[at] };
+        let high = list.lows.get(at + 1).or(segment.high());
         let view = match engine.pager.view(table, slot, Some(number), Keep::IfRoom) {
             Ok(Some(view)) => view,
             Ok(None) => continue,

@@ -16,11 +16,11 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn new(segments: Vec<Arc<Segment>>) -> Self {
         debug_assert!(
-            segments.first().is_some_and(|first| first.low.is_empty()),
+            segments.first().is_some_and(|first| first.low().is_empty()),
             "the first segment takes all low keys"
         );
-        debug_assert!(segments.windows(2).all(|pair| pair[0].high.as_ref() == Some(&pair[1].low)), "segments touch");
-        Directory { lows: segments.iter().map(|segment| segment.low.clone()).collect(), segments }
+        debug_assert!(segments.windows(2).all(|pair| pair[0].high() == Some(pair[1].low())), "segments touch");
+        Directory { lows: segments.iter().map(|segment| segment.low().clone()).collect(), segments }
     }
 
     pub(crate) fn segments(&self) -> &[Arc<Segment>] {
@@ -47,7 +47,7 @@ impl Directory {
 
     /// The same directory with two segments in place of one.
     pub(crate) fn with_split(&self, old: &Arc<Segment>, left: Arc<Segment>, right: Arc<Segment>) -> Option<Self> {
-        let at = self.find(&old.low);
+        let at = self.find(old.low());
         if !Arc::ptr_eq(&self.segments[at], old) {
             return None;
         }

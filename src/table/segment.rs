@@ -12,7 +12,7 @@ use super::page::PageSlot;
 use super::registry::{Registry, Retained};
 use super::versioned::Versioned;
 use crate::codec::KeyBuf;
-use crate::lock::Head;
+use crate::lock::{Head, SegmentLock};
 
 /// The pages of a segment with their low keys, in order. The first page takes every key below the second's low key.
 #[derive(Debug, Clone, Default)]
@@ -49,11 +49,8 @@ pub(crate) struct StoredSegment {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) id: u64,
-    /// The least key it takes; empty for the first segment of a table.
-    pub(crate) low: KeyBuf,
-    /// The least key of the next segment; none for the last.
-    pub(crate) high: Option<KeyBuf>,
-    pub(crate) head: Arc<Head>,
+    /// Its bounds and its lock.
+    pub(crate) lock: Arc<SegmentLock>,
     /// The page list by commit number. Not loaded: none.
     lists: RwLock<Versioned<Option<Arc<PageList>>>>,
     /// Shared with the left half after a split, which keeps the id: a checkpoint under way may still write for both.
@@ -83,9 +80,7 @@ impl Segment {
     pub(crate) fn left_half(&self, high: KeyBuf, commit: u64, pages: PageList, rows: u64) -> Arc<Self> {
         Arc::new(Segment {
             id: self.id,
-            low: self.low.clone(),
-            high: Some(high),
-            head: Arc::new(Head::new()),
+            lock: Arc::new(SegmentLock { low: self.low().clone(), high: Some(high), head: Head::new() }),
             lists: RwLock::new(Versioned::new(commit, Some(Arc::new(pages)))),
             stored: Arc::clone(&self.stored),
             rows: AtomicU64::new(rows),
@@ -110,15 +105,25 @@ impl Segment {
     ) -> Arc<Self> {
         Arc::new(Segment {
             id,
-            low,
-            high,
-            head: Arc::new(Head::new()),
+            lock: Arc::new(SegmentLock { low, high, head: Head::new() }),
             lists: RwLock::new(lists),
             stored: Arc::new(RwLock::new(stored)),
             rows: AtomicU64::new(rows),
             dirty: AtomicBool::new(dirty),
             split_at: AtomicU64::new(0),
         })
+    }
+
+    /// The least key it takes; empty for the first segment of a table.
+    #[inline]
+    pub(crate) fn low(&self) -> &KeyBuf {
+        &self.lock.low
+    }
+
+    /// The least key of the next segment; none for the last.
+    #[inline]
+    pub(crate) fn high(&self) -> Option<&KeyBuf> {
+        self.lock.high.as_ref()
     }
 
     /// The page list, the newest or that of a commit number; none when it has to be loaded.

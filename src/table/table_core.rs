@@ -172,10 +172,6 @@ impl TableCore {
     }
 }
 
-fn segment_lock(segment: &Segment) -> SegmentLock {
-    SegmentLock { low: segment.low.clone(), high: segment.high.clone(), head: Arc::clone(&segment.head) }
-}
-
 impl LockTable for TableCore {
     fn id(&self) -> u32 {
         self.id
@@ -189,7 +185,7 @@ impl LockTable for TableCore {
         &self.head
     }
 
-    fn locate(&self, key: &[u8]) -> SegmentLock {
-        self.with_directory(|directory| segment_lock(directory.segment_of(key)))
+    fn locate(&self, key: &[u8]) -> Arc<SegmentLock> {
+        self.with_directory(|directory| Arc::clone(&directory.segment_of(key).lock))
     }
 }

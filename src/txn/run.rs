@@ -55,7 +55,12 @@ pub(crate) fn once<T>(
     engine.check_alive()?;
     engine.admit()?;
     let tx = Transaction::new(Arc::clone(engine), site);
-    let value = body(&tx)?;
+    let value = {
+        // Rows are encoded in here, some of them while no other table can be made: code of a row type that calls the
+        // database must be refused, or it waits for its own thread.
+        let _scope = context::enter(Activity::Transaction, site);
+        body(&tx)?
+    };
     tx.commit()?;
     Ok(value)
 }

@@ -27,8 +27,8 @@ impl Engine {
         let rows = segment.rows();
         let patience = if rows > 4 * self.options.segment_rows as u64 { LONG_PATIENCE } else { PATIENCE };
         let mut locks = LockSet::begin(&self.locks, Location::caller(), Some("split".into()));
-        let found = table.locate(&segment.low);
-        let ours = Arc::ptr_eq(&found.head, &segment.head);
+        let found = table.locate(segment.low());
+        let ours = Arc::ptr_eq(&found, &segment.lock);
         // The intent on the table is taken by the same call and under the same deadline: a transaction that reads the
         // whole table may hold it for long, and the commit that brought the split is not to wait for that.
         let locked = ours && matches!(locks.lock_segment(table, &found, Mode::X, Instant::now() + patience), Ok(true));
@@ -52,11 +52,11 @@ impl Engine {
         let (left, right) = (part(0..at), part(at..counts.len()));
         // The left half keeps the id, and with it what the directory on disk says of it.
         let left = segment.left_half(low.clone(), last.number, left, rows.0);
-        let right = Segment::new(self.pager.fresh_id(), low, segment.high.clone(), last.number, right, rows.1);
+        let right = Segment::new(self.pager.fresh_id(), low, segment.high().cloned(), last.number, right, rows.1);
         let directory = table.with_directory(|directory| directory.with_split(segment, left, right));
         let Some(directory) = directory else { return false };
         table.replace_directory(last.number, directory, &self.pager.registry);
-        segment.head.retire();
+        segment.lock.head.retire();
         self.counts.segment_splits.fetch_add(1, Ordering::Relaxed);
         true
     }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt::Debug;
 
-use gangline::{Key, KeyVia, Table};
+use gangline::{Key, KeyVia, Table, TotalF64};
 
 use crate::support::{place, small};
 
@@ -51,6 +51,13 @@ fn integers() {
     round_trip("i32", [i32::MIN, -65_536, -1, 0, 1, 65_536, i32::MAX]);
     round_trip("i64", (0..63).flat_map(|bit| [1i64 << bit, -(1i64 << bit)]).chain([0, i64::MIN, i64::MAX]));
     round_trip("i128", [i128::MIN, -1, 0, 1, i128::MAX]);
+}
+
+#[test]
+fn floating_point_in_its_total_order() {
+    let numbers =
+        [f64::NEG_INFINITY, -1.5, -f64::MIN_POSITIVE, -0.0, 0.0, f64::MIN_POSITIVE, 1.5, f64::INFINITY, f64::NAN];
+    round_trip("f64", numbers.map(TotalF64));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Calls of a database from inside its own closures: an error at once, not a hang.
 
-use gangline::{Db, ErrorKind, Pool, Result};
+use std::sync::OnceLock;
+
+use gangline::{Db, ErrorKind, Pool, Result, Table};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::support::{ITEMS, amount, ids, item, with_items};
 
@@ -123,4 +126,28 @@ fn a_closure_that_panics_leaves_its_thread_free() {
     assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"on purpose"));
     db.modify(ITEMS, 1, |item| item.amount += 10).unwrap();
     assert_eq!(amount(&db, 1), 11, "no lock has leaked, and nothing of it was committed");
+}
+
+#[test]
+fn a_row_type_that_calls_the_database_while_it_is_stored_is_refused() {
+    static DB: OnceLock<Db> = OnceLock::new();
+    #[derive(Debug, Clone)]
+    struct Sly(u64);
+    impl Serialize for Sly {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if let Some(db) = DB.get() {
+                // To make a table here would wait for the one that is being made.
+                assert_nested(db.put(Table::<u64, u64>::new("others"), 1, 1));
+            }
+            self.0.serialize(serializer)
+        }
+    }
+    impl<'de> Deserialize<'de> for Sly {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            u64::deserialize(deserializer).map(Sly)
+        }
+    }
+    let db = DB.get_or_init(|| with_items(1));
+    db.put(Table::<u64, Sly>::new("sly"), 1, Sly(7)).unwrap();
+    assert_eq!(db.get(Table::<u64, Sly>::new("sly"), 1).unwrap().unwrap().0, 7);
 }

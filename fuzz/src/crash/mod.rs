@@ -118,7 +118,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
         let explain = |what: String| {
             let kept: PathBuf = folder.path().to_owned();
             Failure(format!(
-                "{what}\nafter kill {kill} (seed {}), promised {promised:?}; a copy of the store is at {}",
+                "{what}\nafter kill {kill} (seed {}), promised {promised:?}; the store is kept at {}",
                 plan.seed,
                 keep(&kept).display()
             ))

@@ -184,6 +184,7 @@ impl Cycles<'_> {
 fn label(txn: &Txn) -> String {
     let what = match txn.kind {
         Kind::Transaction => "T".to_owned(),
+        Kind::Aborted => "aborted T".to_owned(),
         Kind::Outside => "call ".to_owned(),
         Kind::Snapshot(number) => format!("snapshot at {number} "),
     };

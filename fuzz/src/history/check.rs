@@ -6,7 +6,7 @@
 //! widest span of versions that its time allows, which finds less and never finds too much. Then Tarjan looks for
 //! cycles. All of it is linear, but for sorting by time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::anomaly::{Anomaly, Cycles, Name};
 use super::graph::{Edge, Graph, Why};
@@ -55,7 +55,7 @@ struct Versions {
 
 struct Builder<'a> {
     history: &'a History,
-    nodes_of: HashMap<TxnId, u32>,
+    committed: HashSet<TxnId>,
     keys: HashMap<u32, Versions>,
     edges: Vec<(u32, Edge)>,
     nodes: usize,
@@ -64,7 +64,7 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(history: &'a History) -> Self {
-        let nodes_of = history.txns.iter().zip(0u32..).map(|(txn, node)| (txn.id, node)).collect();
+        let committed = history.txns.iter().filter(|txn| txn.kind != Kind::Aborted).map(|txn| txn.id).collect();
         let mut keys: HashMap<u32, Versions> = HashMap::new();
         for (txn, node) in history.txns.iter().zip(0u32..) {
             for write in &txn.writes {
@@ -82,7 +82,7 @@ impl<'a> Builder<'a> {
             versions.order(history);
         }
         let nodes = history.txns.len();
-        Builder { history, nodes_of, keys, edges: Vec::new(), nodes, anomalies: Vec::new() }
+        Builder { history, committed, keys, edges: Vec::new(), nodes, anomalies: Vec::new() }
     }
 
     fn edge(&mut self, from: Option<u32>, to: Option<u32>, key: u32, why: Why) {
@@ -146,7 +146,7 @@ impl<'a> Builder<'a> {
 
     fn seen_wrongly(&mut self, name: Name, reader: u32, read: &Read, stamp: Stamp) {
         let reader = &self.history.txns[reader as usize];
-        let what = match (name, self.nodes_of.contains_key(&stamp.txn)) {
+        let what = match (name, self.committed.contains(&stamp.txn)) {
             (Name::G1b, _) => "which its writer replaced before it committed",
             (_, true) => "which a committed transaction is said to have written, and did not",
             (_, false) => "which was not committed",

@@ -44,13 +44,15 @@ pub struct Write {
 pub enum Kind {
     /// A closure, or a single call that writes.
     Transaction,
+    /// A closure that gave up: its reads must be as right as those of others, and nobody may see its writes.
+    Aborted,
     /// A single call that reads.
     Outside,
     /// All reads of one snapshot, with the number of the last commit that it sees.
     Snapshot(u64),
 }
 
-/// One committed transaction, statement or snapshot.
+/// One transaction, statement or snapshot.
 #[derive(Debug, Clone)]
 pub struct Txn {
     /// Its number, which no other has.
@@ -66,11 +68,11 @@ pub struct Txn {
     pub end: u64,
     /// What it read that was not its own.
     pub reads: Vec<Read>,
-    /// What it wrote.
+    /// What it wrote and committed.
     pub writes: Vec<Write>,
 }
 
-/// All committed transactions of a run.
+/// All that came to its end in a run.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// In any order.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::random::Tape;
 
 /// The row of both tables.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// What selections look at and modifications change.
     pub number: u64,
@@ -20,6 +20,12 @@ impl Note {
     /// A short text that differs where rows do.
     pub fn show(&self) -> String {
         format!("{}:{}{}", self.number, self.text.len(), self.text.get(..1).unwrap_or_default())
+    }
+}
+
+impl std::fmt::Debug for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Note({})", self.show())
     }
 }
 

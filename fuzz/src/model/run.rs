@@ -112,6 +112,19 @@ fn explain(plan: &Plan, round: u64, at: u64, op: &Op, failure: &Failure) -> Fail
     ))
 }
 
+/// The first place where two replies differ, with what stands around it.
+fn difference(expected: &str, found: &str) -> String {
+    const BEFORE: usize = 60;
+    const SHOWN: usize = 240;
+    let at = found.bytes().zip(expected.bytes()).take_while(|(a, b)| a == b).count();
+    let part = |text: &str| {
+        let bytes = text.as_bytes();
+        let start = at.saturating_sub(BEFORE).min(bytes.len());
+        String::from_utf8_lossy(&bytes[start..bytes.len().min(start + SHOWN)]).into_owned()
+    };
+    format!("around byte {at}\nexpected: {}\nfound:    {}", part(expected), part(found))
+}
+
 /// Where the store of a round lives.
 #[derive(Debug)]
 enum Host {
@@ -174,8 +187,7 @@ impl<'p> Trial<'p> {
         if found == expected {
             return Ok(());
         }
-        let at = found.bytes().zip(expected.bytes()).take_while(|(a, b)| a == b).count();
-        Err(Failure(format!("the replies differ from byte {at} on\nexpected: {expected}\nfound:    {found}")))
+        Err(Failure(format!("the replies differ\n{}", difference(&expected, &found))))
     }
 
     /// What the operation should reply; the model is then in the state after it.
@@ -279,7 +291,8 @@ impl<'p> Trial<'p> {
             }
             None => Err(Failure(format!(
                 "the store came back in a state that it never was in, or that had been overwritten by a promised commit \
-                 ({allowed} older states were allowed)\nnewest:   {expected}\nfound:    {found}"
+                 ({allowed} older states were allowed)\n{}",
+                difference(&expected, &found)
             ))),
         }
     }

@@ -29,7 +29,7 @@ use super::table::{LockTable, SegmentLock};
 struct TestTable {
     id: u32,
     head: Head,
-    segments: RwLock<Vec<SegmentLock>>,
+    segments: RwLock<Vec<Arc<SegmentLock>>>,
 }
 
 impl LockTable for TestTable {
@@ -45,7 +45,7 @@ impl LockTable for TestTable {
         &self.head
     }
 
-    fn locate(&self, key: &[u8]) -> SegmentLock {
+    fn locate(&self, key: &[u8]) -> Arc<SegmentLock> {
         let segments = self.segments.read();
         segments[segments.partition_point(|segment| *segment.low <= *key) - 1].clone()
     }
@@ -62,7 +62,7 @@ impl TestTable {
     fn set_lows(&self, lows: &[&[u8]]) {
         let lows: Vec<KeyBuf> = std::iter::once(&b""[..]).chain(lows.iter().copied()).map(KeyBuf::from).collect();
         let highs = lows.iter().skip(1).cloned().map(Some).chain([None]);
-        let segment = |(low, high): (&KeyBuf, _)| SegmentLock { low: low.clone(), high, head: Arc::new(Head::new()) };
+        let segment = |(low, high): (&KeyBuf, _)| Arc::new(SegmentLock { low: low.clone(), high, head: Head::new() });
         *self.segments.write() = lows.iter().zip(highs).map(segment).collect();
     }
 
@@ -71,7 +71,7 @@ impl TestTable {
         let mut segments = self.segments.write();
         let index = segments.partition_point(|segment| *segment.low <= *key) - 1;
         let old = segments[index].clone();
-        let new = |low: KeyBuf, high| SegmentLock { low, high, head: Arc::new(Head::new()) };
+        let new = |low: KeyBuf, high| Arc::new(SegmentLock { low, high, head: Head::new() });
         segments[index] = new(old.low.clone(), Some(KeyBuf::from(key)));
         segments.insert(index + 1, new(KeyBuf::from(key), old.high.clone()));
         drop(segments);

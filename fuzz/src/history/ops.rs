@@ -1,0 +1,130 @@
+//! What a random transaction does.
+
+use std::ops::Range;
+
+use crate::random::Random;
+
+/// The keys of a run: tables of equally many, numbered through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys {
+    /// Keys of one table.
+    pub(super) each: u32,
+    /// All keys.
+    pub(super) all: u32,
+    /// Keys of each table that are used half of the time.
+    pub(super) hot: u32,
+}
+
+/// One call.
+#[derive(Debug, Clone)]
+pub(super) enum Op {
+    Get(u32),
+    GetForUpdate(u32),
+    GetMany(Vec<u32>),
+    Put(u32),
+    Insert(u32),
+    Modify(u32),
+    Remove(u32),
+    Range {
+        keys: Range<u32>,
+        sequential: bool,
+    },
+    /// The first few rows of a range.
+    Top {
+        keys: Range<u32>,
+        rows: usize,
+    },
+    First {
+        table: u32,
+    },
+    Last {
+        table: u32,
+    },
+    Full {
+        table: u32,
+    },
+    /// Changes every row whose key has this remainder.
+    Update {
+        table: u32,
+        remainder: u32,
+    },
+    Lock {
+        name: &'static str,
+        shared: bool,
+    },
+}
+
+/// Changed by an update: one row of so many.
+pub(super) const UPDATED: u32 = 24;
+
+const NAMES: [&str; 3] = ["brush", "lead", "sledge"];
+
+impl Keys {
+    pub(super) fn table(&self, table: u32) -> Range<u32> {
+        table * self.each..(table + 1) * self.each
+    }
+
+    pub(super) fn any(&self, random: &mut Random) -> u32 {
+        let table = random.below(u64::from(self.all / self.each)) as u32 * self.each;
+        let bound = if random.below(2) == 0 { self.hot } else { self.each };
+        // The hot keys lie apart, so that they are in several segments.
+        let key = random.below(u64::from(bound)) as u32;
+        table + if bound == self.hot { key * (self.each / self.hot) } else { key }
+    }
+
+    pub(super) fn range(&self, random: &mut Random) -> Range<u32> {
+        let from = self.any(random);
+        let end = (from / self.each + 1) * self.each;
+        from..(from + 1 + random.below(24) as u32).min(end)
+    }
+
+    fn one_table(&self, random: &mut Random) -> u32 {
+        random.below(u64::from(self.all / self.each)) as u32
+    }
+
+    /// A read that every source of reads has.
+    pub(super) fn read(&self, random: &mut Random) -> Op {
+        match random.below(20) {
+            0..10 => Op::Get(self.any(random)),
+            10..17 => Op::Range { keys: self.range(random), sequential: random.below(2) == 0 },
+            17..19 => Op::Top { keys: self.range(random), rows: 1 + random.below(4) as usize },
+            _ => Op::Full { table: self.one_table(random) },
+        }
+    }
+
+    fn one(&self, random: &mut Random) -> Op {
+        match random.below(200) {
+            0..40 => Op::Get(self.any(random)),
+            40..52 => Op::GetForUpdate(self.any(random)),
+            52..58 => Op::GetMany((0..3).map(|_| self.any(random)).collect()),
+            58..88 => Op::Put(self.any(random)),
+            88..104 => Op::Insert(self.any(random)),
+            104..136 => Op::Modify(self.any(random)),
+            136..152 => Op::Remove(self.any(random)),
+            152..180 => Op::Range { keys: self.range(random), sequential: random.below(2) == 0 },
+            180..186 => Op::Top { keys: self.range(random), rows: 1 + random.below(4) as usize },
+            186..188 => Op::First { table: self.one_table(random) },
+            188..190 => Op::Last { table: self.one_table(random) },
+            190..193 => Op::Full { table: self.one_table(random) },
+            193..195 => {
+                Op::Update { table: self.one_table(random), remainder: random.below(u64::from(UPDATED)) as u32 }
+            }
+            _ => Op::Lock { name: NAMES[random.below(3) as usize], shared: random.below(2) == 0 },
+        }
+    }
+
+    /// The calls of a transaction.
+    pub(super) fn transaction(&self, random: &mut Random) -> Vec<Op> {
+        let mut ops: Vec<Op> = (0..1 + random.below(6)).map(|_| self.one(random)).collect();
+        if random.below(3) == 0 {
+            // What a careful program does: names first, then rows in key order.
+            ops.sort_by_key(|op| match op {
+                Op::Lock { .. } => 0,
+                Op::Get(key) | Op::GetForUpdate(key) | Op::Put(key) | Op::Insert(key) => key + 1,
+                Op::Modify(key) | Op::Remove(key) => key + 1,
+                _ => u32::MAX,
+            });
+        }
+        ops
+    }
+}
