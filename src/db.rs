@@ -137,6 +137,8 @@ impl Db {
             }
             (None, _) => Ok(()),
         };
+        // Without the closing checkpoint, too: no commit may follow into a journal that nobody writes any more.
+        engine.commits.latch().closed = true;
         let journal = engine.journal.as_ref().map_or(Ok(()), |journal| journal.close());
         let store = engine.pager.store.close();
         drop(self.inner.lock.lock().take());

@@ -6,7 +6,6 @@ use super::ends;
 use super::request::{Query, read};
 use super::source::Source;
 use crate::codec::{Key, KeyBuf, encode_key};
-use crate::context;
 use crate::error::Result;
 use crate::table::{Row, Shared, Table, typed};
 use crate::txn::Snapshot;
@@ -17,7 +16,6 @@ impl Snapshot {
     /// As [`Db::get`](crate::Db::get).
     #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
-        context::check_free("Snapshot::get", Location::caller())?;
         self.engine.check_alive()?;
         let Some(core) = self.engine.table_if_any(table)? else { return Ok(None) };
         let key: KeyBuf = encode_key::<K>(key);

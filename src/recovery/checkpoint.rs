@@ -31,6 +31,8 @@ pub(crate) struct CheckpointState {
     pub(crate) root_file: RootFile,
     pub(crate) root: Root,
     pub(crate) directory: DirectoryState,
+    /// The sweep at opening had to leave something.
+    pub(crate) unswept: bool,
 }
 
 /// What was true at the moment of the checkpoint.
@@ -117,7 +119,7 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
         last_commit: capture.registration.number(),
         journal: capture.mark.position,
         journal_chain: capture.mark.chain,
-        sweep: state.root.sweep || remove.len() > MAX_FREE,
+        sweep: state.unswept || remove.len() > MAX_FREE,
         free,
         ..state.root.clone()
     };

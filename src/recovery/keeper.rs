@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use super::checkpoint::{CheckpointState, checkpoint};
 use crate::error::{Error, ErrorKind, Result};
+use crate::storage::Root;
 use crate::txn::{Engine, Wake};
 
 /// Owns the checkpoint thread of a database.
@@ -33,7 +34,13 @@ impl Keeper {
         // The thread's last checkpoint may have failed since the caller looked. What it took down as changed is not
         // known any more, so a root of another one, which says that no journal is needed, would lose it.
         engine.check_unpoisoned()?;
-        checkpoint(engine, &mut self.state.lock(), true)
+        let state = &mut *self.state.lock();
+        checkpoint(engine, state, true)?;
+        // What the closing root gave up is gone by now: the next opening need not look for it.
+        let root = Root { number: state.root.number + 1, sweep: state.unswept, free: Vec::new(), ..state.root.clone() };
+        state.root_file.write(&root)?;
+        state.root = root;
+        Ok(())
     }
 
     /// Ends the thread.

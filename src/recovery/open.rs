@@ -22,6 +22,7 @@ use crate::table::catalog::Catalog;
 use crate::table::entry::{
     DirectoryEntry, DirectoryKey, decode_definition, open_catalog_part, open_directory_entry, parse_directory_key,
 };
+use crate::table::page::PageAddress;
 use crate::table::pager::Pager;
 use crate::table::segment::Segment;
 use crate::table::table_core::TableCore;
@@ -97,9 +98,14 @@ fn open_existing(
     let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, &root.sled_folder)?);
     let (directory, catalog) = read_directory(&*store, &root)?;
     let pager = Pager::new(store, options.cache_bytes, root.next_id);
+    let mut unswept = false;
     if !root.clean || root.sweep {
-        root.sweep = !sweep(&pager, &catalog)?;
+        unswept = !sweep(&pager, &catalog)?;
+    } else {
+        // Closing was cut off after its root: the first checkpoint frees what is left.
+        root.free.iter().for_each(|(table, key)| pager.free(*table, [PageAddress::from_key(*key)]));
     }
+    root.sweep = unswept;
     let folder = dir.join(names::JOURNAL);
     let closed_at = root.clean.then_some(root.journal);
     let tail = journal::replay(&*files, &folder, root.replay_start(), closed_at, &mut |commit, bytes| {
@@ -108,7 +114,7 @@ fn open_existing(
     let (last_commit, next_file) = (tail.last_commit, tail.next_file);
     let replayed = last_commit > root.last_commit;
     let journal = Journal::create(files, &folder, next_file, Some(tail), journal_options(options))?;
-    let state = CheckpointState { root_file, root, directory };
+    let state = CheckpointState { root_file, root, directory, unswept };
     Ok(Parts { pager, catalog, journal, last_commit, state, replayed })
 }
 
@@ -120,7 +126,7 @@ fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Resul
     let root = first_root(journal.mark());
     let root_file = RootFile::create(&*files, dir, &root)?;
     let pager = Pager::new(store, options.cache_bytes, root.next_id);
-    let state = CheckpointState { root_file, root, directory: DirectoryState::default() };
+    let state = CheckpointState { root_file, root, directory: DirectoryState::default(), unswept: false };
     Ok(Parts { pager, catalog: Catalog::new([]), journal, last_commit: 0, state, replayed: false })
 }
 

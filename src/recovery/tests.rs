@@ -212,6 +212,45 @@ fn no_closing_checkpoint_is_made_after_a_failed_one() {
 }
 
 #[test]
+fn one_large_commit_leaves_segments_of_the_size_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    db.transact(|tx| (0..5000).try_for_each(|n| tx.put(TEXTS, n, format!("{n:>250}")))).unwrap();
+    let segments = db.status().unwrap().segments;
+    assert!((100..=400).contains(&segments), "5000 rows in segments of 16: {segments}");
+    db.checkpoint().unwrap();
+    drop(db);
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert!(db.verify().unwrap().is_clean());
+    assert_eq!(db.len(TEXTS).unwrap(), 5000);
+}
+
+#[test]
+fn what_a_cut_off_close_left_is_freed_after_the_next_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    db.put(TEXTS, 1, "one".to_owned()).unwrap();
+    db.close().unwrap();
+    let tree = crate::storage::TreeId(1);
+    let key = crate::table::page::PageAddress { segment: 1, page: 99 }.to_key();
+    {
+        let files = OsFiles;
+        let (mut file, root) = crate::storage::RootFile::open(&files, dir.path()).unwrap().unwrap();
+        assert!(root.clean && root.free.is_empty(), "a close that went through leaves nothing to free: {root:?}");
+        let store = crate::storage::SledStore::open(dir.path(), &root.sled_folder).unwrap();
+        let put = crate::storage::StoreOp::Put { tree, key: key.to_vec(), value: vec![1; 64] };
+        crate::storage::PageStore::write(&store, vec![put]).unwrap();
+        crate::storage::PageStore::close(&store).unwrap();
+        let free = vec![(tree.0, key)];
+        file.write(&crate::storage::Root { number: root.number + 1, free, ..root }).unwrap();
+    }
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    db.put(TEXTS, 2, "two".to_owned()).unwrap();
+    db.checkpoint().unwrap();
+    assert!(!db.engine().pager.store.read(tree, &key, &mut |_| ()).unwrap(), "the page is still there");
+}
+
+#[test]
 fn pages_that_no_root_names_are_swept() {
     let dir = tempfile::tempdir().unwrap();
     let count = |db: &Db| {

@@ -114,7 +114,7 @@ impl<'a> Applier<'a> {
         match (found, image) {
             (Ok(at), Some(image)) => {
                 bytes.replace(at, image.bytes);
-                self.replace_decoded(state, at, image.decoded);
+                self.replace_decoded(state, at, image.decoded, image.heap);
                 at
             }
             (Err(at), Some(image)) => {
@@ -137,7 +137,7 @@ impl<'a> Applier<'a> {
         }
     }
 
-    fn replace_decoded(&mut self, state: &mut SlotState, at: usize, row: Option<Arc<dyn AnyRow>>) {
+    fn replace_decoded(&mut self, state: &mut SlotState, at: usize, row: Option<Arc<dyn AnyRow>>, heap: usize) {
         let Some(decoded) = state.decoded_mut(&mut self.garbage) else {
             self.garbage.rows.extend(row);
             return;
@@ -150,7 +150,12 @@ impl<'a> Applier<'a> {
         self.garbage.rows.push(row);
         if !fits {
             state.give_up_decoded(&mut self.garbage);
+            return;
         }
+        // The old row's share is not known; the page's mean stands for it.
+        let rows = state.content.newest().bytes.as_ref().map_or(1, |bytes| bytes.len().max(1));
+        *state.heap_mut() += heap;
+        *state.heap_mut() -= *state.heap_mut() / (rows + 1);
     }
 
     fn insert_decoded(

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::page::{Evicted, PageSlot};
 
@@ -76,12 +76,27 @@ impl Cache {
         self.gate.read()
     }
 
-    /// Throws pages out until the budget holds or the steps of one call are used up.
+    /// Throws pages out until the budget holds or the steps of one call are used up. Lets it be when commits hold pages
+    /// just now.
     pub(crate) fn evict(&self) {
-        if self.has_room() {
-            return;
+        if !self.has_room()
+            && let Some(gate) = self.gate.try_write()
+        {
+            self.evict_through(gate);
         }
-        let Some(_gate) = self.gate.try_write() else { return };
+    }
+
+    /// As [`evict`](Self::evict), but waits for the commits that hold pages when the budget is far exceeded. The caller
+    /// has no lock and no latch. Those who hold pages wait for the disk and the commit latch only, never for this gate.
+    pub(crate) fn evict_patiently(&self) {
+        if self.used() > self.budget.saturating_mul(2) {
+            self.evict_through(self.gate.write());
+        } else {
+            self.evict();
+        }
+    }
+
+    fn evict_through(&self, gate: RwLockWriteGuard<'_, ()>) {
         // Dropped last, when no latch is held.
         let mut dropped = Vec::new();
         for _ in 0..STEPS_PER_CALL {
@@ -98,7 +113,7 @@ impl Cache {
                 }
             }
         }
-        drop(_gate);
+        drop(gate);
         drop(dropped);
     }
 }

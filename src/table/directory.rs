@@ -45,14 +45,14 @@ impl Directory {
         from..to.max(from + 1)
     }
 
-    /// The same directory with two segments in place of one.
-    pub(crate) fn with_split(&self, old: &Arc<Segment>, left: Arc<Segment>, right: Arc<Segment>) -> Option<Self> {
+    /// The same directory with several segments in place of one.
+    pub(crate) fn with_split(&self, old: &Arc<Segment>, parts: Vec<Arc<Segment>>) -> Option<Self> {
         let at = self.find(old.low());
         if !Arc::ptr_eq(&self.segments[at], old) {
             return None;
         }
         let mut segments = self.segments.clone();
-        segments.splice(at..=at, [left, right]);
+        segments.splice(at..=at, parts);
         Some(Directory::new(segments))
     }
 }

@@ -29,6 +29,12 @@ pub(crate) struct PageAddress {
 }
 
 impl PageAddress {
+    pub(crate) fn from_key(key: [u8; 16]) -> Self {
+        let (segment, page) = key.split_at(8);
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        PageAddress { segment: number(segment), page: number(page) }
+    }
+
     pub(crate) fn to_key(self) -> [u8; 16] {
         let mut key = [0; 16];
         key[..8].copy_from_slice(&self.segment.to_be_bytes());

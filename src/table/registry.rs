@@ -4,7 +4,7 @@
 //! may still want the old one. A number may be given back at any time, which only makes the answers cautious.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -28,6 +28,8 @@ pub(crate) struct Registry {
     /// The greatest registered number plus one, 0 when there is none: the question that every commit asks.
     newest_plus_one: AtomicU64,
     retained: Mutex<Vec<Retained>>,
+    /// How many must have gathered before they are looked through while others still read.
+    prune_at: AtomicUsize,
 }
 
 impl Registry {
@@ -62,7 +64,7 @@ impl Registry {
     }
 
     fn give_back(&self, number: u64) {
-        let last_of_number = {
+        let (last_of_number, none_left) = {
             let mut numbers = self.numbers.lock();
             let Some(count) = numbers.get_mut(&number) else { return };
             *count -= 1;
@@ -72,9 +74,10 @@ impl Registry {
             }
             let newest = numbers.last_key_value().map_or(0, |(number, _)| number + 1);
             self.newest_plus_one.store(newest, Ordering::Release);
-            last
+            (last, numbers.is_empty())
         };
-        if last_of_number {
+        // Looking through them all at each end of a reader would cost the square of their number under a long snapshot.
+        if none_left || last_of_number && self.retained.lock().len() >= self.prune_at.load(Ordering::Relaxed) {
             self.prune();
         }
     }
@@ -93,6 +96,7 @@ impl Registry {
                 Retained::Table(table) => table.upgrade().is_some_and(|table| table.prune(self)),
             })
             .collect();
+        self.prune_at.store(2 * still.len() + 64, Ordering::Relaxed);
         self.retained.lock().extend(still);
     }
 }

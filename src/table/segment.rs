@@ -53,7 +53,7 @@ pub(crate) struct Segment {
     pub(crate) lock: Arc<SegmentLock>,
     /// The page list by commit number. Not loaded: none.
     lists: RwLock<Versioned<Option<Arc<PageList>>>>,
-    /// Shared with the left half after a split, which keeps the id: a checkpoint under way may still write for both.
+    /// Shared with the first part after a split, which keeps the id: a checkpoint under way may still write for both.
     stored: Arc<RwLock<Option<StoredSegment>>>,
     rows: AtomicU64,
     /// Changed since the last checkpoint began.
@@ -76,11 +76,11 @@ impl Segment {
         Self::with(id, low, high, lists, None, (rows, true))
     }
 
-    /// The left half of this segment after a split: it goes on under the same id.
-    pub(crate) fn left_half(&self, high: KeyBuf, commit: u64, pages: PageList, rows: u64) -> Arc<Self> {
+    /// The first part of this segment after a split: it goes on under the same id.
+    pub(crate) fn first_part(&self, high: Option<KeyBuf>, commit: u64, pages: PageList, rows: u64) -> Arc<Self> {
         Arc::new(Segment {
             id: self.id,
-            lock: Arc::new(SegmentLock { low: self.low().clone(), high: Some(high), head: Head::new() }),
+            lock: Arc::new(SegmentLock { low: self.low().clone(), high, head: Head::new() }),
             lists: RwLock::new(Versioned::new(commit, Some(Arc::new(pages)))),
             stored: Arc::clone(&self.stored),
             rows: AtomicU64::new(rows),

@@ -117,8 +117,7 @@ impl Engine {
     ///
     /// # Errors
     /// `DiskFull` or `Corrupted` while the commit is prepared; nothing has happened then.
-    pub(crate) fn apply(&self, mut writes: WriteSet) -> Result<Committed> {
-        writes.own_rows();
+    pub(crate) fn apply(&self, writes: WriteSet) -> Result<Committed> {
         let prepared = self.prepare(|| rows_record(&writes))?;
         let mut places: SmallVec<[Place; 8]> = SmallVec::new();
         // Pages that have to be read first are read without the latch; what was read must then not be thrown out again
@@ -136,6 +135,7 @@ impl Engine {
         };
         let number = last.number + 1;
         let position = self.append(number, prepared);
+        let whole = PoisonOnUnwind(self);
         let mut applier = Applier::new(&self.pager, number);
         let mut grown: SmallVec<[(Arc<TableCore>, Arc<Segment>); 1]> = SmallVec::new();
         let mut places = places.into_iter();
@@ -150,6 +150,7 @@ impl Engine {
         });
         let garbage = applier.finish();
         self.commits.end(&mut last, number);
+        std::mem::forget(whole);
         drop(last);
         drop(held);
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
@@ -175,7 +176,7 @@ impl Engine {
         let Committed { position, garbage, grown: _ } = committed;
         drop(garbage);
         self.checkpoint_if_due();
-        self.pager.cache.evict();
+        self.pager.cache.evict_patiently();
         match (&self.journal, position, durability) {
             (Some(journal), Some(position), Durability::Immediate) => journal.wait_synced(position),
             _ => Ok(()),
@@ -199,6 +200,16 @@ impl Engine {
         let table = apply(number, definition);
         self.commits.end(&mut last, number);
         Ok(table)
+    }
+}
+
+/// A panic between the journal's append and the end of the edits would leave a commit half applied, and its number free to
+/// be used again. None is known; this one would stop the database, not spoil it.
+struct PoisonOnUnwind<'a>(&'a Engine);
+
+impl Drop for PoisonOnUnwind<'_> {
+    fn drop(&mut self) {
+        self.0.poison(&Error::new(ErrorKind::Poisoned, "a commit was cut off by a panic"));
     }
 }
 

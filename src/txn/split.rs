@@ -1,7 +1,7 @@
 //! Splits segments that have grown too large.
 //!
 //! A split is a transaction of the system: with intent locks on database and table it takes X on the segment through
-//! the segment's queue, so that nobody holds or covers a part of it, and then puts two new segments in its place. The
+//! the segment's queue, so that nobody holds or covers a part of it, and then puts new segments in its place. The
 //! rows do not move: the new segments share the old one's pages, and the new directory says the same as the old.
 
 use std::panic::Location;
@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
-use crate::codec::KeyBuf;
 use crate::lock::{LockSet, LockTable, Mode};
 use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
@@ -32,45 +31,67 @@ impl Engine {
         // The intent on the table is taken by the same call and under the same deadline: a transaction that reads the
         // whole table may hold it for long, and the commit that brought the split is not to wait for that.
         let locked = ours && matches!(locks.lock_segment(table, &found, Mode::X, Instant::now() + patience), Ok(true));
-        if !locked || !self.replace_by_halves(table, segment) {
+        if !locked || !self.replace_by_parts(table, segment) {
             segment.put_split_off();
         }
     }
 
     /// Under X on the segment.
-    fn replace_by_halves(&self, table: &Arc<TableCore>, segment: &Arc<Segment>) -> bool {
+    fn replace_by_parts(&self, table: &Arc<TableCore>, segment: &Arc<Segment>) -> bool {
         let last = self.commits.latch();
         let Some(list) = segment.list(None) else { return false };
         let counts: Vec<u64> = list.slots.iter().map(|slot| slot.rows()).collect();
-        let Some(at) = half(&counts) else { return false };
-        let low: KeyBuf = list.lows[at].clone();
-        let part = |range: std::ops::Range<usize>| PageList {
-            lows: list.lows[range.clone()].to_vec(),
-            slots: list.slots[range].to_vec(),
-        };
-        let rows = (counts[..at].iter().sum(), counts[at..].iter().sum());
-        let (left, right) = (part(0..at), part(at..counts.len()));
-        // The left half keeps the id, and with it what the directory on disk says of it.
-        let left = segment.left_half(low.clone(), last.number, left, rows.0);
-        let right = Segment::new(self.pager.fresh_id(), low, segment.high().cloned(), last.number, right, rows.1);
-        let directory = table.with_directory(|directory| directory.with_split(segment, left, right));
+        let starts = part_starts(&counts, self.options.segment_rows as u64);
+        if starts.len() < 2 {
+            return false;
+        }
+        let ends = starts.iter().skip(1).copied().chain([counts.len()]);
+        let parts = starts.iter().zip(ends).map(|(&from, to)| {
+            let pages = PageList { lows: list.lows[from..to].to_vec(), slots: list.slots[from..to].to_vec() };
+            let rows = counts[from..to].iter().sum();
+            let high = list.lows.get(to).or(segment.high()).cloned();
+            if from == 0 {
+                // The first part keeps the id, and with it what the directory on disk says of it.
+                return segment.first_part(high, last.number, pages, rows);
+            }
+            Segment::new(self.pager.fresh_id(), list.lows[from].clone(), high, last.number, pages, rows)
+        });
+        let directory = table.with_directory(|directory| directory.with_split(segment, parts.collect()));
         let Some(directory) = directory else { return false };
         table.replace_directory(last.number, directory, &self.pager.registry);
         segment.lock.head.retire();
-        self.counts.segment_splits.fetch_add(1, Ordering::Relaxed);
+        self.counts.segment_splits.fetch_add(starts.len() as u64 - 1, Ordering::Relaxed);
         true
     }
 }
 
-/// The page at which the second half of the rows begins.
-fn half(counts: &[u64]) -> Option<usize> {
-    let total: u64 = counts.iter().sum();
-    let mut sum = 0;
+/// The pages at which parts of about `rows` rows begin. The last part has at least half as many.
+fn part_starts(counts: &[u64], rows: u64) -> Vec<usize> {
+    let mut left: u64 = counts.iter().sum();
+    let mut starts = vec![0];
+    let mut part = 0;
     for (at, count) in counts.iter().enumerate() {
-        if at > 0 && sum * 2 >= total {
-            return Some(at);
+        if part >= rows && left >= rows.div_ceil(2) {
+            starts.push(at);
+            part = 0;
         }
-        sum += count;
+        part += count;
+        left -= count;
     }
-    (counts.len() > 1).then(|| counts.len() - 1)
+    starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part_starts;
+
+    #[test]
+    fn parts_have_about_the_rows_asked_for_and_the_last_is_not_tiny() {
+        assert_eq!(part_starts(&[40; 10], 100), [0, 3, 6]);
+        assert_eq!(part_starts(&[40; 7], 100), [0, 3]);
+        assert_eq!(part_starts(&[200, 1, 1], 100), [0]);
+        assert_eq!(part_starts(&[200, 50], 100), [0, 1]);
+        assert_eq!(part_starts(&[10], 100), [0]);
+        assert_eq!(part_starts(&[], 100), [0]);
+    }
 }

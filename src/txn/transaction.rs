@@ -115,12 +115,17 @@ impl Transaction {
 
     /// Commits what was written and gives the locks back.
     pub(crate) fn commit(self) -> Result<()> {
-        let State { mut locks, writes, durability, .. } = self.state.into_inner();
+        let State { mut locks, mut writes, durability, .. } = self.state.into_inner();
         if writes.is_empty() {
             locks.release_all();
             return Ok(());
         }
         self.engine.check_alive()?;
+        {
+            // Clones rows that the program holds as well.
+            let _scope = context::enter(Activity::Transaction, self.site);
+            writes.own_rows();
+        }
         let committed = self.engine.apply(writes)?;
         locks.release_all();
         drop(locks);

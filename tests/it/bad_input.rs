@@ -236,8 +236,9 @@ fn damage_to_a_closed_store_is_noticed_or_harmless() {
             std::fs::remove_dir_all(&trial).unwrap();
         }
     }
-    // The other files can be done without: what they say stands elsewhere too, or is written anew.
-    assert!(["root", "db"].iter().all(|file| noticed.contains_key(OsStr::new(file))), "{noticed:?}");
+    // The other files can be done without: what they say stands elsewhere too, or is written anew. After a close both
+    // slots of the root name the same pages.
+    assert!(noticed.contains_key(OsStr::new("db")), "{noticed:?}");
 }
 
 #[test]

@@ -102,6 +102,22 @@ fn a_snapshot_may_be_taken_anywhere() {
 }
 
 #[test]
+fn a_snapshot_may_be_read_in_every_closure() {
+    let db = with_items(5_000);
+    let snapshot = db.snapshot();
+    let rows = db
+        .transact(|tx| {
+            tx.modify(ITEMS, 1, |item| item.amount = 50)?;
+            assert_eq!(snapshot.get(ITEMS, 1)?.unwrap().amount, 1);
+            Ok(snapshot.read(ITEMS, |item| item.amount > 0, |item| item.amount)?.len())
+        })
+        .unwrap();
+    assert!(rows > 4_000, "{rows}");
+    let both = db.read(ITEMS, |item| snapshot.get(ITEMS, 1).unwrap().unwrap().amount == 1 && item.amount == 50, |_| ());
+    assert_eq!(both.unwrap().len(), snapshot.read(ITEMS, |item| item.amount == 50, |_| ()).unwrap().len() + 1);
+}
+
+#[test]
 fn the_pool_cannot_be_called_inside_a_transaction() {
     let db = with_items(10);
     db.transact(|_| {
