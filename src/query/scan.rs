@@ -12,7 +12,7 @@ use crate::table::registry::Registration;
 use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 use crate::table::typed::{TypedPage, read_page};
-use crate::table::{Row, Shared};
+use crate::table::{ReadAhead, Row, Shared};
 use crate::txn::{Engine, OwnRows};
 
 /// With fewer segments than this, a segment is cut into runs of pages.
@@ -125,8 +125,10 @@ impl<'a, V: Row> Scan<'a, V> {
                 (&loaded.0, loaded.1)
             }
         };
-        for at in pages {
-            let read = read_page(&self.engine.pager, &self.table, &list.slots[at], self.number, Keep::IfRoom)?;
+        let mut ahead = ReadAhead::default();
+        for at in pages.clone() {
+            let slots = &list.slots[at..pages.end];
+            let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut ahead)?;
             let Some(page) = read else { continue };
             let low = if at > 0 { &*list.lows[at] } else { &**part.segment.low() };
             let high = list.lows.get(at + 1).or(part.segment.high());

@@ -16,6 +16,7 @@ pub(crate) mod directory;
 pub(crate) mod entry;
 pub(crate) mod page;
 pub(crate) mod pager;
+mod read_ahead;
 pub(crate) mod registry;
 pub(crate) mod rows;
 pub(crate) mod segment;
@@ -25,4 +26,5 @@ pub(crate) mod typed;
 mod versioned;
 
 pub use definition::{Emit, Index, IndexDef, Row, Table};
+pub(crate) use read_ahead::ReadAhead;
 pub use shared::Shared;

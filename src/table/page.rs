@@ -198,6 +198,13 @@ impl PageSlot {
         self.state.lock().content.at(number).cloned()
     }
 
+    /// Where the version of a commit number lies, if it is in the store only.
+    pub(crate) fn stored_only(&self, number: u64) -> Option<PageAddress> {
+        let state = self.state.lock();
+        let content = state.content.at(number)?;
+        if content.bytes.is_some() { None } else { content.stored.map(|stored| stored.address) }
+    }
+
     /// Rows of the newest version.
     pub(crate) fn rows(&self) -> u64 {
         let state = self.state.lock();

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::cache::Cache;
 use super::entry::{ListedPage, open_page_list};
 use super::page::{PageAddress, PageSlot, PageView, StoredPage};
+use super::read_ahead::ReadAhead;
 use super::registry::Registry;
 use super::segment::{PageList, Segment};
 use super::table_core::TableCore;
@@ -124,6 +125,41 @@ impl Pager {
         self.load(table, slot, number, keep, view)
     }
 
+    /// A view of the first of `slots` with its bytes, out of what was read ahead if it is there.
+    #[cold]
+    pub(crate) fn load_with(
+        &self,
+        table: &TableCore,
+        slots: &[Arc<PageSlot>],
+        number: u64,
+        keep: Keep,
+        mut view: PageView,
+        ahead: &mut ReadAhead,
+    ) -> Result<Option<PageView>> {
+        let (Some(slot), Some(stored)) = (slots.first(), view.content.stored) else { return Ok(None) };
+        let mut read = ahead.take(stored.address);
+        if read.is_none() {
+            ahead.fill(self, table, slots, number)?;
+            read = ahead.take(stored.address);
+        }
+        match read.filter(|bytes| bytes.len() == stored.rows as usize) {
+            Some(bytes) => {
+                let bytes = Arc::new(bytes);
+                self.keep(slot, stored, &bytes, keep);
+                view.content.bytes = Some(bytes);
+                Ok(Some(view))
+            }
+            None => self.load(table, slot, Some(number), keep, view),
+        }
+    }
+
+    fn keep(&self, slot: &Arc<PageSlot>, stored: StoredPage, bytes: &Arc<PageBytes>, keep: Keep) {
+        if keep == Keep::Always || self.cache.has_room() {
+            slot.install_bytes(stored, bytes, &self.cache);
+            self.cache.evict();
+        }
+    }
+
     #[cold]
     fn load(
         &self,
@@ -137,10 +173,7 @@ impl Pager {
             let stored = view.content.stored.expect("a page is in memory or in the store");
             if let Some(bytes) = self.read_page(table, stored)? {
                 let bytes = Arc::new(bytes);
-                if keep == Keep::Always || self.cache.has_room() {
-                    slot.install_bytes(stored, &bytes, &self.cache);
-                    self.cache.evict();
-                }
+                self.keep(slot, stored, &bytes, keep);
                 view.content.bytes = Some(bytes);
                 return Ok(Some(view));
             }

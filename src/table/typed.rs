@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::definition::Row;
 use super::page::{Lookup, PageSlot, PageView};
 use super::pager::{Keep, Pager};
+use super::read_ahead::ReadAhead;
 use super::rows::{AnyRows, Rows};
 use super::shared::Shared;
 use super::table_core::TableCore;
@@ -52,16 +53,25 @@ fn downcast<V: Row>(rows: Arc<dyn AnyRows>) -> Option<Arc<Rows<V>>> {
     rows.downcast().ok()
 }
 
-/// The rows of a page, decoded if they are not yet.
+/// The rows of the first of `slots`, decoded if they are not yet. Where they have to be read, the next ones are read
+/// with them.
 #[inline]
 pub(crate) fn read_page<V: Row>(
     pager: &Pager,
     table: &TableCore,
-    slot: &Arc<PageSlot>,
+    slots: &[Arc<PageSlot>],
     number: u64,
     keep: Keep,
+    ahead: &mut ReadAhead,
 ) -> Result<Option<TypedPage<V>>> {
-    let Some(mut view) = pager.view(table, slot, Some(number), keep)? else { return Ok(None) };
+    let Some(slot) = slots.first() else { return Ok(None) };
+    let Some(mut view) = slot.view(Some(number)) else { return Ok(None) };
+    if view.content.bytes.is_none() {
+        match pager.load_with(table, slots, number, keep, view, ahead)? {
+            Some(loaded) => view = loaded,
+            None => return Ok(None),
+        }
+    }
     let bytes = view.content.bytes.take().expect("a view that was loaded has bytes");
     if let Some(rows) = view.decoded.take().and_then(downcast) {
         return Ok(Some(TypedPage { bytes, rows }));
