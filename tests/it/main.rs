@@ -9,6 +9,7 @@ mod disk_full;
 mod durability;
 mod isolation;
 mod isolation_anomalies;
+mod isolation_outside;
 mod isolation_phantoms;
 mod isolation_stage;
 mod keys;
