@@ -231,16 +231,16 @@ fn an_update_of_all_waits_for_writers_and_lets_no_other_in() {
 fn giving_up_lets_all_go_on() {
     holds(
         "
-        rows 1=10 5=50
-        T1 addall 1: 2
+        rows 1=10 5=50 9=90
+        T1 addall 1: 3
         T2 put 1 12: waits
-        T3 range 5..9: waits
-        T4 get 5: waits
+        T3 put 5 53: waits
+        T4 get 9: waits
         T1 abort: ok
           T2 put 1 12: ok
-          T4 get 5: 50
+          T3 put 5 53: ok
+          T4 get 9: 90
         T2 commit: ok
-          T3 range 5..9: 5=50
         T3 commit: ok
         T4 commit: ok
         ",
