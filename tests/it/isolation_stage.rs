@@ -4,7 +4,8 @@
 //! what followed from it for others. `T1`, `T2`, ... are threads with a transaction each, which begins with their first
 //! command and ends with `commit` or `abort`; `S1`, ... are snapshots, `db` is the database outside of transactions.
 //! The player gives a command when all actors are either done with theirs or wait for a lock, as the lock dump says.
-//! An actor that has to start over does its steps again, and what they then give is written down too.
+//! An actor that has to start over does its steps again, and what they then give is written down too. A script must not
+//! let several actors go on at once that want the same locks.
 //!
 //! Commands: `get K`, `getu K` (for update), `range A..B`, `all`, `len`, `first`, `last`, `put K V`, `insert K V`,
 //! `remove K`, `add K N` (modify), `plus K N` (get, then put), `addall N` (update of all rows), `lock NAME`,

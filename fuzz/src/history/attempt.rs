@@ -22,7 +22,7 @@ impl Value {
     }
 
     fn length(stamp: Stamp) -> usize {
-        (stamp.txn.wrapping_mul(31) + u64::from(stamp.write) * 17) as usize % 120
+        (stamp.txn.wrapping_mul(31) + u64::from(stamp.write) * 17) as usize % 500
     }
 
     /// The parts that a scan copies out.

@@ -43,12 +43,14 @@ impl From<gangline::Error> for Stop {
 }
 
 impl World {
-    /// Fills half of the keys. Transaction 0 does that.
+    /// Fills half of the keys or few, so that the tables grow over several segments while in use. Transaction 0 does
+    /// that.
     pub(super) fn new(db: Db, keys: Keys, random: &mut Random) -> Result<(World, History), Failure> {
         let versions = (0..keys.all).map(|_| AtomicU64::new(0)).collect();
         let (over, ended, operations) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
         let world = World { db, keys, versions, start: Instant::now(), over, ended, operations };
-        let present: Vec<u32> = (0..keys.all).filter(|_| random.below(2) == 0).collect();
+        let one_in = if random.below(2) == 0 { 2 } else { 16 };
+        let present: Vec<u32> = (0..keys.all).filter(|_| random.below(one_in) == 0).collect();
         let mut first = Attempt::new(0);
         let values: Vec<(u32, Stamp)> = present.into_iter().map(|key| (key, first.stamp())).collect();
         world.db.transact(|tx| {
