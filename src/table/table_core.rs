@@ -34,6 +34,7 @@ const LOOKS: u32 = 64;
 pub(crate) struct TableCore {
     id: u32,
     name: String,
+    version: u32,
     definition: RwLock<Definition>,
     head: Head,
     directory: RwLock<Versioned<Arc<Directory>>>,
@@ -61,6 +62,7 @@ impl TableCore {
         Arc::new(TableCore {
             id: definition.id,
             name: definition.name.clone(),
+            version: definition.version,
             definition: RwLock::new(definition),
             head: Head::new(),
             directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
@@ -86,6 +88,12 @@ impl TableCore {
 
     pub(crate) fn set_row_shape(&self, shape: Shape) {
         self.definition.write().row_shape = shape;
+    }
+
+    /// The version of the stored rows.
+    #[inline]
+    pub(crate) fn version(&self) -> u32 {
+        self.version
     }
 
     /// Whether nothing is to be learnt from further rows.

@@ -20,7 +20,7 @@ impl Engine {
             refuse_indexes(table)?;
             return Ok(None);
         };
-        if !core.is_checked(table.type_id()) {
+        if core.version() != table.row_version() || !core.is_checked(table.type_id()) {
             check_types(table, &core)?;
         }
         Ok(Some(core))
