@@ -314,6 +314,33 @@ fn no_write_gets_beyond_the_last_row_that_was_read() {
 }
 
 #[test]
+fn a_segment_is_not_split_under_an_open_writer() {
+    // Else a reader of a new half would not see that somebody is writing there.
+    let db = Options::new().segment_rows(4).scan_threads(1).lock_timeout(PATIENCE).in_memory().unwrap();
+    db.put(ROWS, 0, row(0)).unwrap();
+    let (held, done) = (Meeting::of(2), Meeting::of(2));
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            db.transact(|tx| {
+                tx.put(ROWS, 595, row(1))?;
+                held.wait();
+                done.wait();
+                Ok(())
+            })
+        });
+        held.wait();
+        db.transact(|tx| (1..60).try_for_each(|key| tx.put(ROWS, 10 * key, row(0)))).unwrap();
+        assert_eq!(db.status().unwrap().segment_splits, 0, "the split was tried, and put off");
+        let reader = scope.spawn(|| db.transact(|tx| tx.query(ROWS).range(590..600).keys()));
+        until("the reader waits", || reader.is_finished() || db.locks().dump().to_string().contains("S   wait"));
+        assert!(!reader.is_finished(), "the row of the writer was not waited for");
+        done.wait();
+        writer.join().unwrap().unwrap();
+        assert_eq!(reader.join().unwrap().unwrap(), [590, 595]);
+    });
+}
+
+#[test]
 fn a_border_that_comes_while_the_range_is_wanted_lets_nothing_in() {
     // The range's only segment is split while the reader stands in its queue, so it must look its keys up again. A split
     // has little patience, so the reader may come too late for it, and tries again.

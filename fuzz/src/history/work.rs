@@ -304,6 +304,8 @@ impl<'a> Worker<'a> {
     fn transaction(&mut self) -> Result<(), Failure> {
         let ops = self.world.keys.transaction(&mut self.random);
         let aborts = self.random.below(25) == 0;
+        // Some linger, so that others come between their calls and their commit also where threads are few.
+        let lingers = self.random.below(6) == 0;
         let durability = (self.random.below(40) == 0).then(|| match self.random.below(2) {
             0 => Durability::Immediate,
             _ => Durability::Eventual,
@@ -316,7 +318,12 @@ impl<'a> Worker<'a> {
             let mut attempt = Attempt::new(first | *runs.borrow() << 56);
             *runs.borrow_mut() += 1;
             durability.map_or(Ok(()), |durability| tx.durability(durability))?;
-            ops.iter().try_for_each(|op| self.world.call(tx, &mut attempt, op))?;
+            for op in &ops {
+                self.world.call(tx, &mut attempt, op)?;
+                if lingers {
+                    std::thread::yield_now();
+                }
+            }
             *last.borrow_mut() = attempt;
             if aborts { Err(Stop::OnPurpose) } else { Ok(()) }
         });
