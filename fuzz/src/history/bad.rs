@@ -249,8 +249,8 @@ fn the_worst_of_a_knot_is_named_and_the_cycle_is_shown() {
     assert_eq!(found.len(), 1);
     assert_eq!(
         found[0].to_string(),
-        "G0 T2 (thread 2, 1..1000 ns) -[wrote key 2 before]-> T1 (thread 1, 1..1000 ns) -[wrote key 1 before]-> \
-         T2 (thread 2, 1..1000 ns)"
+        "G0 T1 (thread 1, 1..1000 ns) -[wrote key 1 before]-> T2 (thread 2, 1..1000 ns) -[wrote key 2 before]-> \
+         T1 (thread 1, 1..1000 ns)"
     );
 }
 

@@ -6,7 +6,7 @@
 //! widest span of versions that its time allows, which finds less and never finds too much. Then Tarjan looks for
 //! cycles. All of it is linear, but for sorting by time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::anomaly::{Anomaly, Cycles, Name};
 use super::graph::{Edge, Graph, Why};
@@ -56,7 +56,8 @@ struct Versions {
 struct Builder<'a> {
     history: &'a History,
     committed: HashSet<TxnId>,
-    keys: HashMap<u32, Versions>,
+    /// In order, so that the same history gives the same text.
+    keys: BTreeMap<u32, Versions>,
     edges: Vec<(u32, Edge)>,
     nodes: usize,
     anomalies: Vec<Anomaly>,
@@ -65,7 +66,7 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(history: &'a History) -> Self {
         let committed = history.txns.iter().filter(|txn| txn.kind != Kind::Aborted).map(|txn| txn.id).collect();
-        let mut keys: HashMap<u32, Versions> = HashMap::new();
+        let mut keys: BTreeMap<u32, Versions> = BTreeMap::new();
         for (txn, node) in history.txns.iter().zip(0u32..) {
             for write in &txn.writes {
                 keys.entry(write.key).or_default().all.push(Version {
