@@ -103,6 +103,11 @@ fn an_absence_that_could_be_several_is_given_the_benefit() {
         || [t(1).at(1, 10).w(9, 1), t(2).at(2, 11).removes(9, 2), t(3).at(3, 12).w(9, 3), t(4).at(4, 13).removes(9, 4)];
     let reader = || t(5).at(1, 20).r_none(9);
     assert_eq!(names(comes_and_goes().into_iter().chain([reader()])), CLEAN);
+    // It saw the second's other write and not the third's, so it was between them, whose absence was neither the first
+    // nor the last.
+    let [first, second, third, fourth] = comes_and_goes();
+    let made = [first, second.w(1, 2), third.w(2, 2), fourth, reader().r(1, 2).r(2, 0)];
+    assert_eq!(names(made), CLEAN);
     // Long before them all, it can only have read the first.
     assert_eq!(names(comes_and_goes().into_iter().chain([t(5).at(0, 1).r_none(9)])), CLEAN);
 }
