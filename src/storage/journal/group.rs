@@ -131,10 +131,13 @@ impl Shared {
                 continue;
             };
             // A quarter of the time is left for the write and the sync.
-            let due = since + interval * 3 / 4;
-            let is_due = state.pending_bytes >= self.options.flush_bytes || Instant::now() >= due;
+            let due = since.checked_add(interval / 4 * 3);
+            let is_due = state.pending_bytes >= self.options.flush_bytes || due.is_some_and(|due| Instant::now() >= due);
             if !is_due {
-                self.flush.wait_until(&mut state, due);
+                match due {
+                    Some(due) => drop(self.flush.wait_until(&mut state, due)),
+                    None => self.flush.wait(&mut state),
+                }
             } else if state.leading {
                 self.led.wait(&mut state);
             } else {
