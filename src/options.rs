@@ -166,6 +166,9 @@ impl Options {
         if self.segment_rows < 2 {
             return refuse("segment_rows must be at least 2");
         }
+        if self.max_row_locks == 0 {
+            return refuse("max_row_locks must be at least 1");
+        }
         if self.max_transaction_bytes < 1024 {
             return refuse("max_transaction_bytes must be at least 1024");
         }

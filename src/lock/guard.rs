@@ -44,6 +44,10 @@ impl LockGuard {
             sorted.entry(name).and_modify(|wanted| *wanted = wanted.supremum(*mode)).or_insert(*mode);
         }
         let mut set = LockSet::begin(manager, caller, None);
+        if let Some((smallest, _)) = sorted.first_key_value() {
+            set.check_order(smallest)?;
+            set.lock_names_root(sorted.values().fold(Mode::IS, |root, mode| root.supremum(mode.intent())))?;
+        }
         for (name, mode) in &sorted {
             set.lock_name(name, *mode)?;
         }

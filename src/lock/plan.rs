@@ -121,6 +121,12 @@ impl Plan {
         }
     }
 
+    /// The mode of the root of names that all of the plan needs.
+    pub(crate) fn names_root_mode(&self) -> Option<Mode> {
+        let intents = self.names.values().map(|mode| mode.intent());
+        intents.fold(self.names_root, |mode, intent| Some(join(mode, intent)))
+    }
+
     /// The mode of the database that all of the plan needs.
     pub(crate) fn database_mode(&self) -> Option<Mode> {
         let intents = self.tables.values().map(|plan| plan.table_mode().intent());

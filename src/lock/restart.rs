@@ -47,9 +47,8 @@ impl LockSet {
 
     /// Takes a plan in the order of its granules. Every wait in it is allowed, since it starts from nothing.
     fn take(&mut self, plan: &Plan) -> Result<()> {
-        let guarded = context::holds_any_name(self.manager.id());
-        if let Some(mode) = plan.names_root {
-            self.obtain(|held, manager| held.lock_names_root(manager, mode, guarded), |_| {})?;
+        if let Some(mode) = plan.names_root_mode() {
+            self.lock_names_root(mode)?;
         }
         for (name, mode) in &plan.names {
             self.lock_name(name, *mode)?;

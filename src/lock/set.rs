@@ -142,6 +142,12 @@ impl LockSet {
         }
     }
 
+    /// The root of names, in the mode for all names to come: raised from IS to IX later, it could be refused.
+    pub(super) fn lock_names_root(&mut self, mode: Mode) -> Result<()> {
+        let guarded = context::holds_any_name(self.manager.id());
+        self.obtain(|held, manager| held.lock_names_root(manager, mode, guarded), |_| {})
+    }
+
     /// Refuses a name at or below one that the thread holds by a guard. Returns whether it holds any.
     pub(super) fn check_order(&self, name: &str) -> Result<bool> {
         match context::greatest_held_name(self.manager.id()) {

@@ -121,6 +121,7 @@ fn open_existing(
 /// Makes a store. The root comes last: a folder without one holds nothing that was promised.
 fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Result<Parts> {
     let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, &names::sled_folder(1))?);
+    refuse_lost_root(&*store, dir)?;
     let folder = dir.join(names::JOURNAL);
     let journal = Journal::create(Arc::clone(&files), &folder, 1, None, journal_options(options))?;
     let root = first_root(journal.mark());
@@ -128,6 +129,21 @@ fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Resul
     let pager = Pager::new(store, options.cache_bytes, root.next_id);
     let state = CheckpointState { root_file, root, directory: DirectoryState::default(), unswept: false };
     Ok(Parts { pager, catalog: Catalog::new([]), journal, last_commit: 0, state, replayed: false })
+}
+
+/// Only checkpoints write directory entries, and the first root comes before them all: so with entries and without a
+/// root this was a store, and what is missing is its root.
+fn refuse_lost_root(store: &dyn PageStore, dir: &Path) -> Result<()> {
+    let mut used = false;
+    store.scan(TreeId::DIRECTORY, &[], &mut |_, _| {
+        used = true;
+        ControlFlow::Break(())
+    })?;
+    if !used {
+        return Ok(());
+    }
+    let text = format!("the store in {} has pages but no root file; restore a backup or run repair", dir.display());
+    Err(Error::corrupted(text))
 }
 
 /// The folder must be a store, or empty and allowed to become one.

@@ -55,7 +55,8 @@ impl SledFolder {
     pub(super) fn settle(&self) -> io::Result<()> {
         let settings = self.path.join(SETTINGS);
         sync(&settings)?;
-        if !self.settings_copy.exists() && fs::read(&settings).is_ok_and(|bytes| settings_are_whole(&bytes)) {
+        let is_whole = |path: &Path| fs::read(path).is_ok_and(|bytes| settings_are_whole(&bytes));
+        if !is_whole(&self.settings_copy) && is_whole(&settings) {
             fs::copy(&settings, &self.settings_copy)?;
             sync(&self.settings_copy)?;
         }

@@ -282,10 +282,11 @@ impl Writer {
             return Ok(tree);
         }
         self.before(None)?;
+        let db = self.inner.open.read().as_ref().ok_or_else(|| self.inner.closed())?.db.clone();
+        // Not under the latch: if sled hangs in here, readers and `close` must not hang with it.
+        let tree = self.inner.fenced("make a tree", || db.open_tree(name_of(id)))?;
         let mut open = self.inner.open.write();
-        let open = open.as_mut().ok_or_else(|| self.inner.closed())?;
-        let tree = self.inner.fenced("make a tree", || open.db.open_tree(name_of(id)))?;
-        open.trees.insert(id, tree.clone());
+        open.as_mut().ok_or_else(|| self.inner.closed())?.trees.insert(id, tree.clone());
         Ok(tree)
     }
 

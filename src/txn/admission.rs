@@ -67,7 +67,7 @@ impl Admission {
     /// The checkpoint thread waits here.
     pub(crate) fn next(&self, interval: Duration) -> Wake {
         let mut state = self.state.lock();
-        let deadline = Instant::now() + interval;
+        let deadline = Instant::now().checked_add(interval);
         loop {
             if state.stop {
                 return Wake::Stop;
@@ -75,6 +75,10 @@ impl Admission {
             if state.wanted > state.begun {
                 return Wake::Asked;
             }
+            let Some(deadline) = deadline else {
+                self.asked.wait(&mut state);
+                continue;
+            };
             if self.asked.wait_until(&mut state, deadline).timed_out() {
                 return Wake::Time;
             }

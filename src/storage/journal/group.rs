@@ -122,7 +122,8 @@ impl Shared {
             }
             let Some(since) = state.pending_since else {
                 let before = state.end();
-                let timed_out = self.flush.wait_for(&mut state, interval).timed_out();
+                // No longer than to the due time of what is appended right after this.
+                let timed_out = self.flush.wait_for(&mut state, interval / 4 * 3).timed_out();
                 if timed_out && state.end() == before && !state.stopping {
                     state.flusher_idle = true;
                     self.flush.wait(&mut state);
@@ -131,10 +132,16 @@ impl Shared {
                 continue;
             };
             // A quarter of the time is left for the write and the sync.
-            let due = since + interval * 3 / 4;
-            let is_due = state.pending_bytes >= self.options.flush_bytes || Instant::now() >= due;
+            let due = since.checked_add(interval / 4 * 3);
+            let is_late = due.is_some_and(|due| Instant::now() >= due);
+            let is_due = is_late || state.pending_bytes >= self.options.flush_bytes;
             if !is_due {
-                self.flush.wait_until(&mut state, due);
+                match due {
+                    Some(due) => {
+                        self.flush.wait_until(&mut state, due);
+                    }
+                    None => self.flush.wait(&mut state),
+                }
             } else if state.leading {
                 self.led.wait(&mut state);
             } else {
