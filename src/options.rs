@@ -166,6 +166,9 @@ impl Options {
         if self.segment_rows < 2 {
             return refuse("segment_rows must be at least 2");
         }
+        if self.checkpoint_interval.is_zero() {
+            return refuse("checkpoint_interval must be longer than nothing");
+        }
         if self.max_row_locks == 0 {
             return refuse("max_row_locks must be at least 1");
         }

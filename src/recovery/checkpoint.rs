@@ -83,7 +83,7 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
 pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bool) -> Result<()> {
     let capture = capture(engine, clean)?;
     if let Some(journal) = &engine.journal {
-        journal.wait_synced(capture.mark.position)?;
+        journal.sync()?;
     }
     let mut writer = Writer {
         engine,

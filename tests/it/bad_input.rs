@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use gangline::{Db, ErrorKind, Index, Options, Table};
+use gangline::{Db, Durability, ErrorKind, Index, Options, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{ITEMS, Item, fill, ids, item, other_process, part, place, small, with_items};
@@ -302,4 +303,48 @@ fn a_row_version_without_migration_is_refused() {
     let error = db.get(SECOND, 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
     assert!(error.to_string().contains("version 1") && error.to_string().contains("version 2"), "{error}");
+}
+
+#[test]
+fn a_store_without_its_root_file_is_not_an_empty_one() {
+    let (_folder, path) = place();
+    let db = small().open(&path).unwrap();
+    fill(&db, 50);
+    db.close().unwrap();
+    // Now no journal file has a commit any more.
+    Db::open(&path).unwrap().close().unwrap();
+    let root = std::fs::read(path.join("root")).unwrap();
+    std::fs::remove_file(path.join("root")).unwrap();
+    let error = open_error(&path);
+    assert_eq!(error.kind(), ErrorKind::Corrupted, "{error}");
+    std::fs::write(path.join("root"), root).unwrap();
+    let db = Db::open(&path).unwrap();
+    assert_eq!(ids(&db).len(), 50);
+    assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    for options in [
+        Options::new().max_row_locks(0),
+        Options::new().segment_rows(1),
+        Options::new().max_transaction_bytes(1),
+        Options::new().journal_bytes(1),
+        Options::new().checkpoint_interval(Duration::ZERO),
+    ] {
+        assert_eq!(options.in_memory().unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+}
+
+#[test]
+fn times_without_end_are_fine() {
+    let (_folder, path) = place();
+    let options = || Options::new().checkpoint_interval(Duration::MAX).lock_timeout(Duration::MAX);
+    let db = options().eventual_sync(Duration::MAX).durability(Durability::Eventual).open(&path).unwrap();
+    fill(&db, 10);
+    db.sync().unwrap();
+    db.checkpoint().unwrap();
+    fill(&db, 20);
+    db.close().unwrap();
+    assert_eq!(ids(&options().open(&path).unwrap()).len(), 20);
 }

@@ -138,3 +138,22 @@ fn refused_a_seventh_time_under_a_guard_is_out_of_order() {
     };
     assert_eq!((refusals, error.kind()), (7, ErrorKind::OutOfOrder));
 }
+
+#[test]
+fn names_taken_at_once_do_not_raise_their_root_behind_a_waiter() {
+    let manager = manager();
+    let held = manager.lock("a").unwrap();
+    thread::scope(|scope| {
+        let both = scope.spawn(|| manager.lock_all(&[("a", S), ("b", X)]).map(drop).map_err(|error| error.kind()));
+        until_waiting(&manager, 1);
+        let whole = scope.spawn(|| {
+            let mut set = set(&manager);
+            set.lock_names_root(X).map(drop).map_err(|error| error.kind())
+        });
+        until_waiting(&manager, 2);
+        drop(held);
+        assert_eq!(both.join().unwrap(), Ok(()));
+        assert_eq!(whole.join().unwrap(), Ok(()));
+    });
+    assert_all_free(&manager, &[]);
+}

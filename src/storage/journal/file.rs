@@ -135,8 +135,9 @@ pub(super) fn path_of(dir: &Path, number: u64) -> PathBuf {
 /// Numbers of the journal files in a folder, ascending. Other files are not ours to judge.
 pub(super) fn numbers(files: &dyn FileLayer, dir: &Path) -> io::Result<Vec<u64>> {
     let names = files.list(dir)?;
-    let mut numbers: Vec<u64> =
-        names.iter().filter_map(|name| name.strip_suffix(SUFFIX)).filter_map(|stem| stem.parse().ok()).collect();
+    // Only names as `path_of` writes them: `5.journal` is somebody else's.
+    let number = |stem: &str| stem.parse().ok().filter(|number: &u64| format!("{number:010}") == stem);
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.strip_suffix(SUFFIX)).filter_map(number).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
