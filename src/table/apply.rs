@@ -209,7 +209,7 @@ impl<'a> Applier<'a> {
             slot.settle(&self.pager.cache);
             // The list is right before the slot's latch is given back: a reader that misses a key here looks again.
             found.segment.edit_list(self.commit, registry, |list| {
-                let place = list.lows.partition_point(|at| *at <= low);
+                let place = list.lows.up_to(&low);
                 list.lows.insert(place, low);
                 list.slots.insert(place, Arc::clone(&slot));
             });
@@ -253,7 +253,7 @@ impl<'a> Applier<'a> {
                 let low = list.lows.remove(at);
                 // The first page of a segment takes all keys from the segment's low key on.
                 if at == 0 {
-                    list.lows[0] = low;
+                    list.lows.set(0, low);
                 }
             }
         });

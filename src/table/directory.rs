@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::low_keys::LowKeys;
 use super::segment::Segment;
-use crate::codec::KeyBuf;
 
 /// The segments of a table. The first has the empty low key, the last no upper end, and none is missing between.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
-    lows: Vec<KeyBuf>,
+    lows: LowKeys,
     segments: Vec<Arc<Segment>>,
 }
 
@@ -30,7 +30,7 @@ impl Directory {
     /// The place of the segment that covers a key.
     #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> usize {
-        self.lows.partition_point(|low| **low <= *key).saturating_sub(1)
+        self.lows.up_to(key).saturating_sub(1)
     }
 
     #[inline]
@@ -41,7 +41,7 @@ impl Directory {
     /// The segments that hold keys of `low..high`.
     pub(crate) fn covering(&self, low: &[u8], high: Option<&[u8]>) -> Range<usize> {
         let from = self.find(low);
-        let to = high.map_or(self.lows.len(), |high| self.lows.partition_point(|at| **at < *high));
+        let to = high.map_or(self.lows.len(), |high| self.lows.below(high));
         from..to.max(from + 1)
     }
 

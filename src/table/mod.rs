@@ -14,6 +14,7 @@ pub(crate) mod catalog;
 mod definition;
 pub(crate) mod directory;
 pub(crate) mod entry;
+mod low_keys;
 pub(crate) mod page;
 pub(crate) mod pager;
 mod read_ahead;

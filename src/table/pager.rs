@@ -233,10 +233,6 @@ fn damaged(table: &TableCore, stored: StoredPage, how: &str) -> Error {
 }
 
 fn page_list(pages: Vec<ListedPage>) -> PageList {
-    let mut list = PageList { lows: Vec::with_capacity(pages.len()), slots: Vec::with_capacity(pages.len()) };
-    for page in pages {
-        list.lows.push(page.low);
-        list.slots.push(PageSlot::from_store(0, page.stored));
-    }
-    list
+    let slots = pages.iter().map(|page| PageSlot::from_store(0, page.stored)).collect();
+    PageList { lows: pages.into_iter().map(|page| page.low).collect(), slots }
 }

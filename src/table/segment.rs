@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
+use super::low_keys::LowKeys;
 use super::page::PageSlot;
 use super::registry::{Registry, Retained};
 use super::versioned::Versioned;
@@ -17,7 +18,7 @@ use crate::lock::{Head, SegmentLock};
 /// The pages of a segment with their low keys, in order. The first page takes every key below the second's low key.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PageList {
-    pub(crate) lows: Vec<KeyBuf>,
+    pub(crate) lows: LowKeys,
     pub(crate) slots: Vec<Arc<PageSlot>>,
 }
 
@@ -25,13 +26,13 @@ impl PageList {
     /// The page that covers a key.
     #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> usize {
-        self.lows.partition_point(|low| **low <= *key).saturating_sub(1)
+        self.lows.up_to(key).saturating_sub(1)
     }
 
     /// The pages that hold keys of `low..high`.
     pub(crate) fn covering(&self, low: &[u8], high: Option<&[u8]>) -> std::ops::Range<usize> {
         let from = self.find(low);
-        let to = high.map_or(self.lows.len(), |high| self.lows.partition_point(|at| **at < *high));
+        let to = high.map_or(self.lows.len(), |high| self.lows.below(high));
         from..to.max(from + 1).min(self.lows.len())
     }
 }
@@ -223,7 +224,7 @@ mod tests {
     use crate::codec::PageBytes;
 
     fn list(lows: &[&[u8]]) -> PageList {
-        let lows: Vec<KeyBuf> = lows.iter().map(|low| KeyBuf::from(*low)).collect();
+        let lows: LowKeys = lows.iter().map(|low| KeyBuf::from(*low)).collect();
         let slots = lows.iter().map(|_| PageSlot::fresh(0, PageBytes::new(), None, 0)).collect();
         PageList { lows, slots }
     }

@@ -51,7 +51,7 @@ impl TableCore {
     /// An empty table, made by `commit`: one segment with one empty page.
     pub(crate) fn empty(definition: Definition, commit: u64, segment: u64) -> Arc<Self> {
         let page = PageSlot::fresh(commit, PageBytes::new(), None, 0);
-        let pages = PageList { lows: vec![KeyBuf::empty()], slots: vec![page] };
+        let pages = PageList { lows: [KeyBuf::empty()].into_iter().collect(), slots: vec![page] };
         let segment = Segment::new(segment, KeyBuf::empty(), None, commit, pages, 0);
         Self::with(definition, commit, vec![segment])
     }

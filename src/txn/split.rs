@@ -47,7 +47,8 @@ impl Engine {
         }
         let ends = starts.iter().skip(1).copied().chain([counts.len()]);
         let parts = starts.iter().zip(ends).map(|(&from, to)| {
-            let pages = PageList { lows: list.lows[from..to].to_vec(), slots: list.slots[from..to].to_vec() };
+            let pages =
+                PageList { lows: list.lows[from..to].iter().cloned().collect(), slots: list.slots[from..to].to_vec() };
             let rows = counts[from..to].iter().sum();
             let high = list.lows.get(to).or(segment.high()).cloned();
             if from == 0 {
