@@ -1,5 +1,6 @@
 //! Opening, checkpoint and journal together, over file layers that record or fail.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,8 @@ use super::open;
 use crate::error::{ErrorKind, Result};
 use crate::options::{Durability, Options};
 use crate::storage::wrap::{Call, Fault, FaultFiles, RecordingFiles};
-use crate::storage::{FileLayer, OsFiles};
+use crate::storage::{FileLayer, OsFiles, StoreOp, TreeId};
+use crate::table::page::PageAddress;
 use crate::{Db, Table};
 
 const NUMBERS: Table<u64, u64> = Table::new("numbers");
@@ -21,6 +23,23 @@ fn open_on(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> Result<Db
 
 fn small() -> Options {
     Options::new().segment_rows(16).durability(Durability::Eventual)
+}
+
+/// How many entries the trees of the page store hold.
+fn entries_in(db: &Db, trees: impl IntoIterator<Item = TreeId>) -> usize {
+    let mut entries = 0;
+    for tree in trees {
+        let mut count = |_: &[u8], _: &[u8]| {
+            entries += 1;
+            ControlFlow::Continue(())
+        };
+        db.engine().pager.store.scan(tree, &[], &mut count).unwrap();
+    }
+    entries
+}
+
+fn all_entries(db: &Db) -> usize {
+    entries_in(db, db.engine().pager.store.trees().unwrap())
 }
 
 fn journal_writes_and_syncs(calls: &[Call], from: usize) -> (Option<usize>, Option<usize>) {
@@ -231,14 +250,14 @@ fn what_a_cut_off_close_left_is_freed_after_the_next_opening() {
     let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
     db.put(TEXTS, 1, "one".to_owned()).unwrap();
     db.close().unwrap();
-    let tree = crate::storage::TreeId(1);
-    let key = crate::table::page::PageAddress { segment: 1, page: 99 }.to_key();
+    let tree = TreeId(1);
+    let key = PageAddress { segment: 1, page: 99 }.to_key();
     {
         let files = OsFiles;
         let (mut file, root) = crate::storage::RootFile::open(&files, dir.path()).unwrap().unwrap();
         assert!(root.clean && root.free.is_empty(), "a close that went through leaves nothing to free: {root:?}");
         let store = crate::storage::SledStore::open(dir.path(), &root.sled_folder).unwrap();
-        let put = crate::storage::StoreOp::Put { tree, key: key.to_vec(), value: vec![1; 64] };
+        let put = StoreOp::Put { tree, key: key.to_vec(), value: vec![1; 64] };
         crate::storage::PageStore::write(&store, vec![put]).unwrap();
         crate::storage::PageStore::close(&store).unwrap();
         let free = vec![(tree.0, key)];
@@ -253,36 +272,23 @@ fn what_a_cut_off_close_left_is_freed_after_the_next_opening() {
 #[test]
 fn pages_that_no_root_names_are_swept() {
     let dir = tempfile::tempdir().unwrap();
-    let count = |db: &Db| {
-        let mut pages = 0;
-        let store = &db.engine().pager.store;
-        for tree in store.trees().unwrap() {
-            store
-                .scan(tree, &[], &mut |_, _| {
-                    pages += 1;
-                    std::ops::ControlFlow::Continue(())
-                })
-                .unwrap();
-        }
-        pages
-    };
     let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
     for n in 0..1000 {
         db.put(TEXTS, n, format!("text {n}")).unwrap();
     }
     db.checkpoint().unwrap();
-    let named = count(&db);
-    let tree = crate::storage::TreeId(db.engine().catalog.find("texts").unwrap().id());
-    let orphan = |n: u64| crate::storage::StoreOp::Put {
+    let named = all_entries(&db);
+    let tree = TreeId(db.engine().catalog.find("texts").unwrap().id());
+    let orphan = |n: u64| StoreOp::Put {
         tree,
-        key: crate::table::page::PageAddress { segment: 1, page: 1 << 40 | n }.to_key().to_vec(),
+        key: PageAddress { segment: 1, page: 1 << 40 | n }.to_key().to_vec(),
         value: vec![1; 100],
     };
     db.engine().pager.store.write((0..50).map(orphan).collect()).unwrap();
-    assert_eq!(count(&db), named + 50);
+    assert_eq!(all_entries(&db), named + 50);
     drop(db);
     let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
-    assert_eq!(count(&db), named);
+    assert_eq!(all_entries(&db), named);
     assert!(db.verify().unwrap().is_clean());
 }
 
@@ -290,29 +296,16 @@ fn pages_that_no_root_names_are_swept() {
 fn superseded_pages_are_freed_by_the_next_checkpoints() {
     let dir = tempfile::tempdir().unwrap();
     let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
-    let pages = |db: &Db| {
-        let mut pages = 0u64;
-        let store = &db.engine().pager.store;
-        for tree in store.trees().unwrap() {
-            store
-                .scan(tree, &[], &mut |_, _| {
-                    pages += 1;
-                    std::ops::ControlFlow::Continue(())
-                })
-                .unwrap();
-        }
-        pages
-    };
     for n in 0..2000 {
         db.put(TEXTS, n, format!("text {n}")).unwrap();
     }
     db.checkpoint().unwrap();
-    let first = pages(&db);
+    let first = all_entries(&db);
     for round in 0..5 {
         db.update(TEXTS, |_| true, |row| *row = format!("round {round}")).unwrap();
         db.checkpoint().unwrap();
     }
-    let last = pages(&db);
+    let last = all_entries(&db);
     assert!(last <= first * 2, "the store has {last} entries after five rewrites of {first}");
 }
 
@@ -325,25 +318,16 @@ fn no_page_is_swept_while_a_page_list_is_missing() {
     }
     db.checkpoint().unwrap();
     let core = db.engine().catalog.find("texts").unwrap();
-    let tree = crate::storage::TreeId(core.id());
-    let entries = |db: &Db| {
-        let mut entries = 0;
-        let mut count = |_: &[u8], _: &[u8]| {
-            entries += 1;
-            std::ops::ControlFlow::Continue(())
-        };
-        db.engine().pager.store.scan(tree, &[], &mut count).unwrap();
-        entries
-    };
+    let tree = TreeId(core.id());
     let (segment, page) = core.with_directory(|directory| {
         let segment = &directory.segments()[0];
         (segment.id, segment.stored().expect("it was written").lists[0])
     });
-    let before = entries(&db);
-    let key = crate::table::page::PageAddress { segment, page }.to_key().to_vec();
-    db.engine().pager.store.write(vec![crate::storage::StoreOp::Remove { tree, key }]).unwrap();
+    let before = entries_in(&db, [tree]);
+    let key = PageAddress { segment, page }.to_key().to_vec();
+    db.engine().pager.store.write(vec![StoreOp::Remove { tree, key }]).unwrap();
     drop((core, db));
     let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
-    assert_eq!(entries(&db), before - 1);
+    assert_eq!(entries_in(&db, [tree]), before - 1);
     assert_eq!(db.read(TEXTS, |_| true, String::len).unwrap_err().kind(), ErrorKind::Corrupted);
 }

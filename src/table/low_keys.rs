@@ -32,19 +32,22 @@ impl LowKeys {
     /// How many keys are at or below `key`.
     #[inline]
     pub(crate) fn up_to(&self, key: &[u8]) -> usize {
-        let head = head(key);
-        let from = self.heads.partition_point(|at| *at < head);
-        let same = self.heads[from..].partition_point(|at| *at == head);
-        from + self.keys[from..from + same].partition_point(|at| **at <= *key)
+        self.count(key, |at| *at <= *key)
     }
 
     /// How many keys are below `key`.
     #[inline]
     pub(crate) fn below(&self, key: &[u8]) -> usize {
+        self.count(key, |at| *at < *key)
+    }
+
+    /// Keys with a lesser head than `key`, and of those with the same one all that are `before` it.
+    #[inline]
+    fn count(&self, key: &[u8], before: impl Fn(&[u8]) -> bool) -> usize {
         let head = head(key);
         let from = self.heads.partition_point(|at| *at < head);
         let same = self.heads[from..].partition_point(|at| *at == head);
-        from + self.keys[from..from + same].partition_point(|at| **at < *key)
+        from + self.keys[from..from + same].partition_point(|at| before(at))
     }
 
     pub(crate) fn insert(&mut self, at: usize, key: KeyBuf) {
