@@ -17,7 +17,7 @@ use crate::query::{self, Query, Source};
 use crate::recovery::{self, Keeper, Opened, VerifyReport};
 use crate::storage::{LockFile, OsFiles};
 use crate::table::{Row, Shared, Table, typed};
-use crate::txn::{self, Engine, Snapshot, Transaction};
+use crate::txn::{self, Engine, Snapshot, Transaction, TransactionOptions};
 
 /// An open database. Cheap to clone; all clones are the same database. It is closed with [`close`](Db::close), or when
 /// the last clone is dropped.
@@ -153,7 +153,7 @@ impl Db {
     /// [`CommitUnknown`](crate::ErrorKind::CommitUnknown) when the journal could not be written.
     #[track_caller]
     pub fn transact<T>(&self, body: impl Fn(&Transaction) -> Result<T>) -> Result<T> {
-        txn::run(self.engine(), "Db::transact", Location::caller(), body)
+        txn::run(self.engine(), "Db::transact", Location::caller(), &TransactionOptions::default(), body)
     }
 
     /// As [`transact`](Db::transact), for closures with the program's own error type. An `Err` aborts the transaction
@@ -163,7 +163,33 @@ impl Db {
     /// As [`transact`](Db::transact).
     #[track_caller]
     pub fn try_transact<T, E: From<crate::Error>>(&self, body: impl Fn(&Transaction) -> Result<T, E>) -> Result<T, E> {
-        txn::run(self.engine(), "Db::try_transact", Location::caller(), body)
+        txn::run(self.engine(), "Db::try_transact", Location::caller(), &TransactionOptions::default(), body)
+    }
+
+    /// As [`transact`](Db::transact), with settings for this transaction.
+    ///
+    /// # Errors
+    /// As [`transact`](Db::transact).
+    #[track_caller]
+    pub fn transact_with<T>(
+        &self,
+        options: &TransactionOptions,
+        body: impl Fn(&Transaction) -> Result<T>,
+    ) -> Result<T> {
+        txn::run(self.engine(), "Db::transact_with", Location::caller(), options, body)
+    }
+
+    /// As [`try_transact`](Db::try_transact), with settings for this transaction.
+    ///
+    /// # Errors
+    /// As [`transact`](Db::transact).
+    #[track_caller]
+    pub fn try_transact_with<T, E: From<crate::Error>>(
+        &self,
+        options: &TransactionOptions,
+        body: impl Fn(&Transaction) -> Result<T, E>,
+    ) -> Result<T, E> {
+        txn::run(self.engine(), "Db::try_transact_with", Location::caller(), options, body)
     }
 
     /// The committed state now, for as many reads as wanted, without any lock.
@@ -317,7 +343,9 @@ impl Db {
         change: impl Fn(&mut V) + Sync,
     ) -> Result<u64> {
         let site = Location::caller();
-        txn::run(self.engine(), "Db::update", site, |tx| query::update(tx, table, &select, &change, site))
+        txn::run(self.engine(), "Db::update", site, &TransactionOptions::default(), |tx| {
+            query::update(tx, table, &select, &change, site)
+        })
     }
 
     /// Reads the whole table in parallel: `project` of every row for which `select` is true, in key order. Sees one

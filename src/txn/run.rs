@@ -4,6 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::engine::Engine;
+use super::settings::TransactionOptions;
 use super::transaction::Transaction;
 use crate::context::{self, Activity};
 use crate::error::{Error, Result};
@@ -16,12 +17,13 @@ pub(crate) fn run<T, E: From<Error>>(
     engine: &Arc<Engine>,
     call: &'static str,
     site: &'static Location<'static>,
+    options: &TransactionOptions,
     body: impl Fn(&Transaction) -> Result<T, E>,
 ) -> Result<T, E> {
     context::check_free(call, site)?;
     engine.check_alive()?;
     engine.admit()?;
-    let tx = Transaction::new(Arc::clone(engine), site);
+    let tx = Transaction::new(Arc::clone(engine), site, options);
     loop {
         let outcome = {
             let _scope = context::enter(Activity::Transaction, site);
@@ -54,7 +56,7 @@ pub(crate) fn once<T>(
     context::check_free(call, site)?;
     engine.check_alive()?;
     engine.admit()?;
-    let tx = Transaction::new(Arc::clone(engine), site);
+    let tx = Transaction::new(Arc::clone(engine), site, &TransactionOptions::default());
     let value = {
         // Rows are encoded in here, some of them while no other table can be made: code of a row type that calls the
         // database must be refused, or it waits for its own thread.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
+use super::settings::TransactionOptions;
 use super::write_set::{OwnRows, Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
 use crate::context::{self, Activity};
@@ -62,9 +63,9 @@ impl fmt::Debug for Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(engine: Arc<Engine>, site: &'static Location<'static>) -> Self {
-        let locks = LockSet::begin(&engine.locks, site, None);
-        let durability = engine.options.durability;
+    pub(crate) fn new(engine: Arc<Engine>, site: &'static Location<'static>, options: &TransactionOptions) -> Self {
+        let locks = LockSet::begin(&engine.locks, site, options.label.clone());
+        let durability = options.durability.unwrap_or(engine.options.durability);
         let state = State { locks, writes: WriteSet::default(), restart: false, durability };
         Transaction { engine, site, state: RefCell::new(state) }
     }

@@ -1,6 +1,6 @@
 //! One transaction alone: what it does, what it undoes, what it refuses.
 
-use gangline::{Db, Durability, Error, ErrorKind, Result, Shared, Table};
+use gangline::{Db, Durability, Error, ErrorKind, Result, Shared, Table, TransactionOptions};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{ITEMS, Item, amount, ids, item, small, with_items};
@@ -229,4 +229,17 @@ fn a_table_and_a_row_as_wide_as_allowed() {
     let refused = db.put(ITEMS, 2, Item { text: "w".repeat(17 << 20), ..item(1) }).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::RowTooLarge);
     assert!(db.get(ITEMS, 2).unwrap().is_none());
+}
+
+#[test]
+fn a_label_names_the_transaction_in_the_lock_dump() {
+    let db = Db::in_memory().unwrap();
+    let named = TransactionOptions::new().label("pay in");
+    let dump = db
+        .transact_with(&named, |tx| {
+            tx.put(COUNTS, "sled", 1)?;
+            Ok(db.locks().dump().to_string())
+        })
+        .unwrap();
+    assert!(dump.contains("pay in"), "{dump}");
 }
