@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
+use super::footprint::Footprint;
 use super::settings::TransactionOptions;
 use super::write_set::{OwnRows, Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
@@ -64,7 +65,10 @@ impl fmt::Debug for Transaction {
 
 impl Transaction {
     pub(crate) fn new(engine: Arc<Engine>, site: &'static Location<'static>, options: &TransactionOptions) -> Self {
-        let locks = LockSet::begin(&engine.locks, site, options.label.clone());
+        let mut locks = LockSet::begin(&engine.locks, site, options.label.clone());
+        if options.strict {
+            locks.set_strict(true);
+        }
         let durability = options.durability.unwrap_or(engine.options.durability);
         let state = State { locks, writes: WriteSet::default(), restart: false, durability };
         Transaction { engine, site, state: RefCell::new(state) }
@@ -78,6 +82,9 @@ impl Transaction {
                 format!("a call on the transaction of {} from inside one of its own closures", self.site),
             ));
         };
+        if let Some(error) = state.locks.strict_failure() {
+            return Err(error);
+        }
         if state.restart {
             return Err(Error::new(
                 ErrorKind::Restart,
@@ -96,13 +103,20 @@ impl Transaction {
         outcome
     }
 
+    #[track_caller]
     fn lock_row(state: &mut State, table: &Arc<TableCore>, key: &[u8], mode: Mode) -> Result<()> {
+        state.locks.asked_at(Location::caller());
         let outcome = state.locks.lock_row(table, key, mode);
         Self::noting_restart(state, outcome)
     }
 
     pub(crate) fn wants_restart(&self) -> bool {
         self.state.borrow().restart
+    }
+
+    /// Refuses to commit a strict transaction that would have had to start over.
+    pub(crate) fn check_strict(&self) -> Result<()> {
+        self.state.borrow().locks.strict_failure().map_or(Ok(()), Err)
     }
 
     /// Gives everything back and takes the locks of the next run.
@@ -142,11 +156,43 @@ impl Transaction {
         Ok(())
     }
 
+    /// Locks all of a footprint, in order. As the first call of a closure it waits for what is not free, and a closure
+    /// that stays inside the footprint then never starts over. Later it is like any other call: what sorts below a lock
+    /// that is held already is taken if it is free, and else the closure starts over with all of it taken.
+    ///
+    /// ```
+    /// use gangline::{Db, Footprint, Table};
+    ///
+    /// const ACCOUNTS: Table<u32, i64> = Table::new("accounts");
+    /// # fn main() -> gangline::Result<()> {
+    /// let db = Db::in_memory()?;
+    /// db.transact(|tx| {
+    ///     tx.declare(&Footprint::new().write_row(ACCOUNTS, 1).write_row(ACCOUNTS, 2))?;
+    ///     tx.put(ACCOUNTS, 2, 10)?;
+    ///     tx.put(ACCOUNTS, 1, 20)
+    /// })?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`KeyTooLarge`](ErrorKind::KeyTooLarge), and [`OutOfOrder`](ErrorKind::OutOfOrder) as for
+    /// [`lock`](Self::lock).
+    #[track_caller]
+    pub fn declare(&self, footprint: &Footprint) -> Result<()> {
+        let site = Location::caller();
+        let plan = footprint.plan(&self.engine)?;
+        let state = &mut *self.state()?;
+        state.locks.asked_at(site);
+        let outcome = state.locks.declare(plan);
+        Self::noting_restart(state, outcome)
+    }
+
     /// Reads a row. Its key stays locked in shared mode, whether the row is there or not.
     ///
     /// # Errors
     /// [`LockTimeout`](ErrorKind::LockTimeout) with the holders, [`SchemaMismatch`](ErrorKind::SchemaMismatch),
     /// [`Corrupted`](ErrorKind::Corrupted), and [`Restart`](ErrorKind::Restart), which the closure passes on.
+    #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         self.get_locked(table, key, Mode::S)
     }
@@ -156,10 +202,12 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn get_for_update<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         self.get_locked(table, key, Mode::U)
     }
 
+    #[track_caller]
     fn get_locked<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, mode: Mode) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
@@ -187,6 +235,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn contains<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<bool> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
@@ -200,6 +249,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn get_many<'k, K: Key, V: Row>(
         &self,
         table: Table<K, V>,
@@ -222,6 +272,7 @@ impl Transaction {
     /// As [`get`](Self::get); [`RowTooLarge`](ErrorKind::RowTooLarge), [`KeyTooLarge`](ErrorKind::KeyTooLarge),
     /// [`UnsupportedRow`](ErrorKind::UnsupportedRow) for a type that bincode cannot give back, and
     /// [`TransactionTooLarge`](ErrorKind::TransactionTooLarge).
+    #[track_caller]
     pub fn put<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
         let row = row.into();
         let core = self.engine.table_for_row(table, &*row)?;
@@ -235,6 +286,7 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Exists`](ErrorKind::Exists) with table and key when it is; else as [`put`](Self::put).
+    #[track_caller]
     pub fn insert<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
         let row = row.into();
         let core = self.engine.table_for_row(table, &*row)?;
@@ -255,6 +307,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`put`](Self::put).
+    #[track_caller]
     pub fn modify<K: Key, V: Row, T>(
         &self,
         table: Table<K, V>,
@@ -280,6 +333,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn remove<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
@@ -298,9 +352,11 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
         let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
+        state.locks.asked_at(Location::caller());
         let locked = state.locks.lock_table(&core, Mode::S);
         Self::noting_restart(state, locked)?;
         let mut rows = core.rows();
@@ -320,6 +376,7 @@ impl Transaction {
     /// # Errors
     /// [`OutOfOrder`](ErrorKind::OutOfOrder) when the thread holds a guard on this or a greater name; else as
     /// [`get`](Self::get).
+    #[track_caller]
     pub fn lock(&self, name: &str) -> Result<()> {
         self.lock_name(name, Mode::X)
     }
@@ -328,12 +385,15 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`lock`](Self::lock).
+    #[track_caller]
     pub fn lock_shared(&self, name: &str) -> Result<()> {
         self.lock_name(name, Mode::S)
     }
 
+    #[track_caller]
     fn lock_name(&self, name: &str, mode: Mode) -> Result<()> {
         let state = &mut *self.state()?;
+        state.locks.asked_at(Location::caller());
         let outcome = state.locks.lock_name(name, mode);
         Self::noting_restart(state, outcome)
     }
@@ -345,8 +405,10 @@ impl Transaction {
         low: &[u8],
         high: Option<&[u8]>,
         mode: Mode,
+        site: &'static Location<'static>,
     ) -> Result<OwnRows<V>> {
         let state = &mut *self.state()?;
+        state.locks.asked_at(site);
         let outcome = if low.is_empty() && high.is_none() {
             state.locks.lock_table(core, mode)
         } else {
@@ -357,10 +419,20 @@ impl Transaction {
     }
 
     /// Writes the changed rows of an update, in key order: all of them or, with an error, none. The program may go on
-    /// after the error.
-    pub(crate) fn write_hits<K: Key, V: Row>(&self, table: Table<K, V>, hits: Vec<(KeyBuf, V)>) -> Result<u64> {
+    /// after the error. When they are many, the table is locked first for this transaction alone, and then no row.
+    pub(crate) fn write_hits<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        hits: Vec<(KeyBuf, V)>,
+        site: &'static Location<'static>,
+    ) -> Result<u64> {
         let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
+        state.locks.asked_at(site);
+        if hits.len() >= self.engine.locks.escalate_rows() {
+            let locked = state.locks.lock_table_alone(&core);
+            Self::noting_restart(state, locked)?;
+        }
         let count = hits.len() as u64;
         let mark = state.writes.mark();
         let mut written = Vec::with_capacity(hits.len());
@@ -384,7 +456,8 @@ impl Transaction {
         row: V,
     ) -> Result<Option<Write>> {
         let core = self.engine.table_for_row(table, &row)?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        let locked = state.locks.lock_row(&core, &key, Mode::X);
+        Self::noting_restart(state, locked)?;
         self.write(state, &core, key, Shared::from(row))
     }
 
@@ -450,11 +523,17 @@ impl Transaction {
 /// The bytes of a key, if it is not too long.
 pub(crate) fn checked_key<K: Key, V: Row>(table: Table<K, V>, key: K::Ref<'_>) -> Result<KeyBuf> {
     let key = encode_key::<K>(key);
+    check_key_length(table.name(), &key)?;
+    Ok(key)
+}
+
+#[inline]
+pub(crate) fn check_key_length(table: &str, key: &[u8]) -> Result<()> {
     if key.len() > MAX_KEY_BYTES {
         return Err(Error::new(
             ErrorKind::KeyTooLarge,
-            format!("a key of table {:?} has {} bytes encoded; the most is {MAX_KEY_BYTES}", table.name(), key.len()),
+            format!("a key of table {table:?} has {} bytes encoded; the most is {MAX_KEY_BYTES}", key.len()),
         ));
     }
-    Ok(key)
+    Ok(())
 }

@@ -135,7 +135,7 @@ fn after_three_restarts_tables_and_after_six_the_database() {
 
 #[test]
 fn too_many_rows_become_a_table_lock() {
-    let manager = LockManager::with_limits(LONG, 10);
+    let manager = LockManager::with_limits(LONG, 10, usize::MAX);
     let table = TestTable::new(1, &[b"m"]);
     let restarts = transact(&manager, |set| {
         (0..50_u8).try_for_each(|number| set.lock_row(&table, &[number], if number == 3 { X } else { S }))
