@@ -146,6 +146,7 @@ impl Footprint {
         if low.is_empty() && high.is_none() {
             return self.whole(table, mode);
         }
+        // An empty range locks nothing.
         if high.as_ref().is_none_or(|high| low < *high) {
             self.part(table).ranges.push((low, high, mode));
         }
