@@ -9,9 +9,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use crate::options::{RESTARTS_TO_DATABASE, RESTARTS_TO_TABLES};
+use crate::sync::Mutex;
 
 use super::manager::LockManager;
 use super::mode::Mode;

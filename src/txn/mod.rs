@@ -17,6 +17,7 @@ mod admission;
 mod commit;
 mod engine;
 mod footprint;
+mod locking;
 mod record;
 mod run;
 mod settings;

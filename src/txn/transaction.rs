@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
-use super::footprint::Footprint;
 use super::settings::TransactionOptions;
-use super::write_set::{OwnRows, Write, WriteSet};
+use super::write_set::{Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
@@ -49,9 +48,9 @@ pub struct Transaction {
     state: RefCell<State>,
 }
 
-struct State {
-    locks: LockSet,
-    writes: WriteSet,
+pub(super) struct State {
+    pub(super) locks: LockSet,
+    pub(super) writes: WriteSet,
     /// A lock was refused: every call fails until the next run.
     restart: bool,
     durability: Durability,
@@ -75,7 +74,7 @@ impl Transaction {
     }
 
     /// The state, unless the transaction has to start over or the call stands inside one of its own closures.
-    fn state(&self) -> Result<RefMut<'_, State>> {
+    pub(super) fn state(&self) -> Result<RefMut<'_, State>> {
         let Ok(state) = self.state.try_borrow_mut() else {
             return Err(Error::new(
                 ErrorKind::Nested,
@@ -94,7 +93,7 @@ impl Transaction {
         Ok(state)
     }
 
-    fn noting_restart<T>(state: &mut State, outcome: Result<T>) -> Result<T> {
+    pub(super) fn noting_restart<T>(state: &mut State, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome
             && error.kind() == ErrorKind::Restart
         {
@@ -154,37 +153,6 @@ impl Transaction {
     pub fn durability(&self, durability: Durability) -> Result<()> {
         self.state()?.durability = durability;
         Ok(())
-    }
-
-    /// Locks all of a footprint, in order. As the first call of a closure it waits for what is not free, and a closure
-    /// that stays inside the footprint then never starts over. Later it is like any other call: what sorts below a lock
-    /// that is held already is taken if it is free, and else the closure starts over with all of it taken.
-    ///
-    /// ```
-    /// use gangline::{Db, Footprint, Table};
-    ///
-    /// const ACCOUNTS: Table<u32, i64> = Table::new("accounts");
-    /// # fn main() -> gangline::Result<()> {
-    /// let db = Db::in_memory()?;
-    /// db.transact(|tx| {
-    ///     tx.declare(&Footprint::new().write_row(ACCOUNTS, 1).write_row(ACCOUNTS, 2))?;
-    ///     tx.put(ACCOUNTS, 2, 10)?;
-    ///     tx.put(ACCOUNTS, 1, 20)
-    /// })?;
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`get`](Self::get); [`KeyTooLarge`](ErrorKind::KeyTooLarge), and [`OutOfOrder`](ErrorKind::OutOfOrder) as for
-    /// [`lock`](Self::lock).
-    #[track_caller]
-    pub fn declare(&self, footprint: &Footprint) -> Result<()> {
-        let site = Location::caller();
-        let plan = footprint.plan(&self.engine)?;
-        let state = &mut *self.state()?;
-        state.locks.asked_at(site);
-        let outcome = state.locks.declare(plan);
-        Self::noting_restart(state, outcome)
     }
 
     /// Reads a row. Its key stays locked in shared mode, whether the row is there or not.
@@ -369,53 +337,6 @@ impl Transaction {
             }
         }
         Ok(rows)
-    }
-
-    /// Locks a name of the program's own, exclusively, until the end of the transaction.
-    ///
-    /// # Errors
-    /// [`OutOfOrder`](ErrorKind::OutOfOrder) when the thread holds a guard on this or a greater name; else as
-    /// [`get`](Self::get).
-    #[track_caller]
-    pub fn lock(&self, name: &str) -> Result<()> {
-        self.lock_name(name, Mode::X)
-    }
-
-    /// Locks a name of the program's own in shared mode until the end of the transaction.
-    ///
-    /// # Errors
-    /// As [`lock`](Self::lock).
-    #[track_caller]
-    pub fn lock_shared(&self, name: &str) -> Result<()> {
-        self.lock_name(name, Mode::S)
-    }
-
-    #[track_caller]
-    fn lock_name(&self, name: &str, mode: Mode) -> Result<()> {
-        let state = &mut *self.state()?;
-        state.locks.asked_at(Location::caller());
-        let outcome = state.locks.lock_name(name, mode);
-        Self::noting_restart(state, outcome)
-    }
-
-    /// Locks a range of keys (encoded) for a scan, and gives the own writes in it.
-    pub(crate) fn lock_for_scan<V: Row>(
-        &self,
-        core: &Arc<TableCore>,
-        low: &[u8],
-        high: Option<&[u8]>,
-        mode: Mode,
-        site: &'static Location<'static>,
-    ) -> Result<OwnRows<V>> {
-        let state = &mut *self.state()?;
-        state.locks.asked_at(site);
-        let outcome = if low.is_empty() && high.is_none() {
-            state.locks.lock_table(core, mode)
-        } else {
-            state.locks.lock_range(core, low, high, mode)
-        };
-        Self::noting_restart(state, outcome)?;
-        state.writes.range(core.id(), low, high)
     }
 
     /// Writes the changed rows of an update, in key order: all of them or, with an error, none. The program may go on

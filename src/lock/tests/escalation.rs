@@ -168,6 +168,12 @@ fn a_table_for_one_alone_waits_for_its_readers_and_takes_the_place_of_its_rows()
     again.restart().unwrap();
     again.lock_table_alone(&table).unwrap();
     assert_eq!(seen(&manager)[1..], [("table \"test\"".to_owned(), vec![X])]);
+    // With nobody else in the table it is raised at once, and the row goes.
+    again.release_all();
+    again.lock_table(&table, SIX).unwrap();
+    again.lock_row(&table, b"n", X).unwrap();
+    again.lock_table_alone(&table).unwrap();
+    assert_eq!(seen(&manager)[1..], [("table \"test\"".to_owned(), vec![X])]);
     drop((reader, again));
     assert_all_free(&manager, &[&table]);
 }
