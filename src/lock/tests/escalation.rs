@@ -63,9 +63,11 @@ fn the_rows_of_other_tables_stay() {
     let (first, second) = (TestTable::new(1, &[]), TestTable::new(2, &[]));
     let mut set = set(&manager);
     set.lock_row(&first, b"a", X).unwrap();
-    for number in 0..10_u8 {
+    for number in 0..9_u8 {
         set.lock_row(&second, &[number], X).unwrap();
     }
+    assert_eq!(manager.rows.len(), 10, "ten rows, but of two tables");
+    set.lock_row(&second, b"z", X).unwrap();
     assert_eq!(manager.rows.len(), 1);
     assert!(!first.segments.read()[0].head.is_free());
     // Nine more of the first table, but it has only ten in all.
