@@ -96,7 +96,9 @@ fn all_is_locked_before_the_closure_runs_and_in_order() {
             .granules
             .iter()
             .filter(strong)
-            .map(|locks| format!("{} {}", locks.granule.split(" 0x").next().unwrap(), locks.holders[0].mode))
+            .map(|locks| {
+                format!("{} {}", locks.granule.to_string().split(" 0x").next().unwrap(), locks.holders[0].mode)
+            })
             .collect();
         let head = ["name \"palette\" S", "name \"renderer\" X", "table \"counts\" X"];
         assert_eq!(seen[..3], head);
@@ -120,7 +122,8 @@ fn all_is_locked_before_the_closure_runs_and_in_order() {
     // A range without a key in it is none.
     let empty = Footprint::new().read_range(ITEMS, 120..120);
     db.transact_with(&declaring(empty), |_| {
-        let granules: Vec<String> = db.locks().dump().granules.into_iter().map(|locks| locks.granule).collect();
+        let granules: Vec<String> =
+            db.locks().dump().granules.into_iter().map(|locks| locks.granule.to_string()).collect();
         assert_eq!(granules.len(), 0, "{granules:?}");
         Ok(())
     })
@@ -230,13 +233,32 @@ fn a_footprint_that_cannot_be_is_refused_before_the_closure_runs() {
 #[test]
 fn more_rows_than_a_transaction_may_lock_are_declared_as_a_table() {
     let db = Options::new().max_row_locks(10).in_memory().unwrap();
-    let footprint = (0..50u64).fold(Footprint::new(), |footprint, id| footprint.write_row(ITEMS, id));
-    db.transact_with(&declaring(footprint), |tx| {
-        let granules: Vec<String> = db.locks().dump().granules.into_iter().map(|locks| locks.granule).collect();
-        assert_eq!(granules, ["database", "table \"items\""]);
-        (0..50u64).try_for_each(|id| tx.put(ITEMS, id, item(id)))
-    })
-    .unwrap();
+    db.put(ITEMS, 99, item(99)).unwrap();
+    let (held, done) = (Meeting::of(2), Meeting::of(2));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            db.transact(|tx| {
+                tx.modify(ITEMS, 99, |_| ())?;
+                held.wait();
+                done.wait();
+                Ok(())
+            })
+        });
+        held.wait();
+        let waited = waits(&db);
+        let declares = scope.spawn(|| {
+            let footprint = (0..50u64).fold(Footprint::new(), |footprint, id| footprint.write_row(ITEMS, id));
+            db.transact_with(&declaring(footprint), |tx| {
+                let granules: Vec<String> =
+                    db.locks().dump().granules.into_iter().map(|locks| locks.granule.to_string()).collect();
+                assert_eq!(granules, ["database", "table \"items\""]);
+                (0..50u64).try_for_each(|id| tx.put(ITEMS, id, item(id)))
+            })
+        });
+        until("the table is waited for", || waits(&db) == waited + 1);
+        done.wait();
+        declares.join().unwrap().unwrap();
+    });
     assert_eq!(db.locks().counters().restarts, 0);
 }
 
@@ -259,7 +281,13 @@ fn declared_late_and_refused_all_of_it_is_taken_in_the_next_run() {
             let run = runs.fetch_add(1, Relaxed);
             tx.get(ITEMS, 4)?;
             if run == 1 {
-                let rows = db.locks().dump().granules.iter().filter(|locks| locks.granule.contains(" row ")).count();
+                let rows = db
+                    .locks()
+                    .dump()
+                    .granules
+                    .iter()
+                    .filter(|locks| locks.granule.to_string().contains(" row "))
+                    .count();
                 assert_eq!(rows, 4, "what was read, and all that was declared");
             }
             let rows = Footprint::new().write_row(ITEMS, 1).write_row(ITEMS, 6).write_row(ITEMS, 7);

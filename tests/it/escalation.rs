@@ -10,7 +10,7 @@ fn held(db: &Db) -> Vec<String> {
     let lines = dump
         .granules
         .iter()
-        .flat_map(|locks| locks.holders.iter().map(move |holder| (locks.granule.clone(), holder.mode.to_string())));
+        .flat_map(|locks| locks.holders.iter().map(move |holder| (locks.granule.to_string(), holder.mode.to_string())));
     lines.filter(|(_, mode)| !mode.starts_with('I')).map(|(granule, mode)| format!("{granule} {mode}")).collect()
 }
 
@@ -143,9 +143,11 @@ fn an_update_of_all_rows_locks_the_table_and_no_row() {
     for start in (0..20_000u32).step_by(1_000) {
         db.transact(|tx| (start..start + 1_000).try_for_each(|id| tx.put(PLENTY, id, u64::from(id)))).unwrap();
     }
+    let before = db.locks().counters().escalations;
     db.transact(|tx| {
         assert_eq!(tx.update(PLENTY, |_| true, |row| *row += 1)?, 20_000);
         assert_eq!(held(&db), ["table \"plenty\" X"]);
+        assert_eq!(db.locks().counters().escalations, before, "no row was locked before the table");
         Ok(())
     })
     .unwrap();
@@ -181,6 +183,10 @@ fn an_update_of_many_rows_waits_for_the_readers_of_the_table() {
         let waited = waits(&db);
         let updates = scope.spawn(|| db.update(ITEMS, |_| true, |item| item.amount += 1_000).unwrap());
         until("the update waits", || waits(&db) == waited + 1);
+        let dump = db.locks().dump();
+        let waiting = dump.granules.iter().filter(|locks| !locks.waiting.is_empty());
+        let waiting: Vec<String> = waiting.map(|locks| locks.granule.to_string()).collect();
+        assert_eq!(waiting, ["table \"items\""]);
         done.wait();
         assert_eq!(updates.join().unwrap(), 100);
     });
