@@ -97,7 +97,7 @@ fn all_is_locked_before_the_closure_runs_and_in_order() {
             .iter()
             .filter(strong)
             .map(|locks| {
-                let granule = format!("{}", locks.granule);
+                let granule = locks.granule.to_string();
                 format!("{} {}", granule.split(" 0x").next().unwrap(), locks.holders[0].mode)
             })
             .collect();
