@@ -18,7 +18,7 @@ use crate::table::entry::{
 };
 use crate::table::page::{PageAddress, PageSlot, StoredPage};
 use crate::table::registry::Registration;
-use crate::table::segment::{Segment, StoredSegment};
+use crate::table::segment::{GoneSegment, Segment, StoredSegment};
 use crate::table::table_core::{Definition, TableCore};
 use crate::txn::Engine;
 
@@ -42,6 +42,9 @@ struct Capture {
     tables: Vec<CapturedTable>,
     definitions: Vec<Definition>,
     freed: Vec<(u32, PageAddress)>,
+    /// Segments that are not in these directories any more. The checkpoint before, which may have been under way when
+    /// they went, has ended: what it wrote for them is known.
+    gone: Vec<GoneSegment>,
     next_id: u64,
 }
 
@@ -71,6 +74,7 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
         mark: journal.mark(),
         definitions,
         freed: engine.pager.take_freed(),
+        gone: engine.pager.take_gone(),
         next_id: engine.pager.next_id(),
     })
 }
@@ -109,6 +113,9 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
 
     let Writer { later: mut remove, segments, .. } = writer;
     remove.extend(capture.freed.iter().map(|(table, address)| remove_page(*table, *address)));
+    for gone in &capture.gone {
+        remove.extend(gone.page_lists().into_iter().map(|address| remove_page(gone.table, address)));
+    }
     let free = remove.iter().filter_map(page_of_removal).take(MAX_FREE).collect();
     let root = Root {
         number: state.root.number + 1,

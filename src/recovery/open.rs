@@ -70,6 +70,7 @@ pub(crate) fn open(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> R
     let engine = Engine::new(options, pager, catalog, last_commit, Some(journal), state.root.journal);
     let keeper = Keeper::start(&engine, state)?;
     if replayed {
+        engine.catalog.tables().iter().for_each(|table| table.put_off_small_segments(engine.options.segment_rows));
         engine.admission.ask();
     }
     Ok(Opened { engine, keeper: Some(keeper), lock: Some(lock) })

@@ -16,6 +16,7 @@
 mod admission;
 mod commit;
 mod engine;
+mod merge;
 mod record;
 mod run;
 mod settings;
