@@ -14,7 +14,8 @@ use crate::storage::journal::Mark;
 use crate::storage::{MAX_FREE, Root, RootFile, StoreOp, TreeId};
 use crate::table::directory::Directory;
 use crate::table::entry::{
-    DirectoryEntry, ListedPage, catalog_entries, directory_key, page_list_bodies, seal_directory_entry, seal_page_list,
+    DirectoryEntry, ListedPage, catalog_entries, directory_key, gone_entry, page_list_bodies, seal_directory_entry,
+    seal_page_list,
 };
 use crate::table::page::{PageAddress, PageSlot, StoredPage};
 use crate::table::registry::Registration;
@@ -248,16 +249,21 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes the directory entries, and notes which are superseded.
+    /// Writes the directory entries, notes which are superseded, and says of which segments there are none any more.
     fn directory(&mut self, capture: &Capture, directory: &mut DirectoryState) -> Result<()> {
         for (key, value) in std::mem::take(&mut self.entries) {
             self.later.extend(directory.put(&key, &value));
             self.put(StoreOp::Put { tree: TreeId::DIRECTORY, key, value })?;
         }
+        // The entries that these end were removed after the root before this one; that is durable with this one.
+        self.later.extend(directory.take_notes());
         for (table, now, _) in &capture.tables {
             let live: BTreeSet<u64> = now.segments().iter().map(|segment| segment.id).collect();
             for gone in directory.segments(table.id()).into_iter().filter(|segment| !live.contains(segment)) {
                 self.later.extend(directory.remove(Subject::Segment(table.id(), gone)));
+                let (key, value) = gone_entry(table.id(), gone, self.checkpoint);
+                directory.add_note(key.clone());
+                self.put(StoreOp::Put { tree: TreeId::DIRECTORY, key, value })?;
             }
         }
         self.flush()
