@@ -141,3 +141,23 @@ fn the_books_of_the_memory_are_right_after_merges() {
     // The catalog, one segment, its page list and one empty page.
     assert!(all_entries(&db) <= 5, "{} entries", all_entries(&db));
 }
+
+#[test]
+fn a_page_that_nobody_changed_is_freed_when_its_neighbour_is_joined_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    fill(&db, 800);
+    // All pages are left half full, and written; then every other one is emptied but for a row or two.
+    (0..800).filter(|n| n % 2 == 1).for_each(|n| drop(db.remove(TEXTS, n).unwrap()));
+    db.checkpoint().unwrap();
+    let before = db.status().unwrap();
+    (0..800).filter(|n| n % 2 == 0 && n / 16 % 2 == 0).for_each(|n| drop(db.remove(TEXTS, n).unwrap()));
+    let joined = db.status().unwrap().pages_joined - before.pages_joined;
+    assert!(joined > 10, "{joined} pages joined");
+    db.checkpoint().unwrap();
+    let entries = all_entries(&db);
+    drop(db);
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    assert_eq!(all_entries(&db), entries, "pages that no root names were left");
+    assert!(db.verify().unwrap().is_clean());
+}
