@@ -11,12 +11,13 @@
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::commit::Committed;
 use super::engine::Engine;
 use crate::codec::KeyBuf;
 use crate::lock::{LockSet, Mode};
+use crate::sync::Instant;
 use crate::table::join::Joiner;
 use crate::table::page::Garbage;
 use crate::table::segment::{PageList, Segment};
@@ -43,8 +44,12 @@ impl Engine {
         for (table, segment) in &committed.grown {
             self.split_segment(table, segment);
         }
+        let mut patience = PATIENCE;
         for (table, segment) in &committed.small {
-            self.merge_segment(table, segment, PATIENCE);
+            if !self.merge_segment(table, segment, patience) {
+                // A commit that has emptied many segments waits once and not for each of them.
+                patience = Duration::ZERO;
+            }
         }
         if let Some((table, segment)) = &committed.put_off {
             // The commit that comes by has nothing to do with it, so it is not made to wait.
@@ -52,20 +57,22 @@ impl Engine {
         }
     }
 
-    /// Merges a segment if it and a neighbour can be had soon; else the merge is put off.
+    /// Merges a segment if it and a neighbour can be had soon; else the merge is put off. False if it was.
     #[cold]
-    fn merge_segment(&self, table: &Arc<TableCore>, segment: &Arc<Segment>, patience: Duration) {
+    fn merge_segment(&self, table: &Arc<TableCore>, segment: &Arc<Segment>, patience: Duration) -> bool {
         let mut small = Arc::clone(segment);
         for _ in 0..MERGES_A_COMMIT {
             match self.merge_once(table, &small, patience) {
                 Merge::Done(merged) => small = merged,
-                Merge::Needless => return,
+                Merge::Needless => return true,
                 Merge::PutOff => break,
             }
         }
-        if small.is_small(self.options.segment_rows) {
+        let put_off = small.is_small(self.options.segment_rows);
+        if put_off {
             table.put_off.add(&small);
         }
+        !put_off
     }
 
     fn merge_once(&self, table: &Arc<TableCore>, small: &Arc<Segment>, patience: Duration) -> Merge {
