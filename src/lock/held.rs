@@ -68,7 +68,7 @@ pub(crate) struct Held {
     pub(crate) names: SmallVec<[(Arc<str>, Mode); 2]>,
     pub(crate) database: Option<Mode>,
     pub(crate) tables: SmallVec<[HeldTable; 2]>,
-    /// Ascending by table and low key. Held segments cannot be split, so they do not overlap.
+    /// Ascending by table and low key. Held segments are neither split nor merged, so they do not overlap.
     pub(crate) segments: SmallVec<[HeldSegment; 2]>,
     pub(crate) rows: Rows,
     pub(crate) waiting: Option<Box<Waiting>>,

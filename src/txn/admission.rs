@@ -105,7 +105,9 @@ impl Admission {
             }
             self.done.wait_for(&mut state, Duration::from_millis(100));
         }
-        Ok(())
+        drop(state);
+        // A checkpoint that failed has ended too.
+        engine.check_unpoisoned()
     }
 }
 

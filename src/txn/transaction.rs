@@ -143,9 +143,7 @@ impl Transaction {
         let committed = self.engine.apply(writes)?;
         locks.release_all();
         drop(locks);
-        for (table, segment) in &committed.grown {
-            self.engine.split_segment(table, segment);
-        }
+        self.engine.reshape(&committed);
         self.engine.finish(committed, durability)
     }
 

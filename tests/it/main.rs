@@ -17,6 +17,8 @@ mod isolation_schedules;
 mod isolation_stage;
 mod keys;
 mod laws;
+mod merges;
+mod merges_under_way;
 mod names;
 mod nested;
 mod parallel;

@@ -3,6 +3,7 @@
 mod dump;
 mod escalation;
 mod liveness;
+mod merges;
 mod model;
 mod model_traps;
 mod names;
@@ -79,6 +80,19 @@ impl TestTable {
         segments.insert(index + 1, new(KeyBuf::from(key), old.high.clone()));
         drop(segments);
         old.head.retire();
+    }
+
+    /// Puts one segment in place of the one that covers the key and the next, as a system transaction does.
+    fn merge(&self, key: &[u8]) {
+        let mut segments = self.segments.write();
+        let index = segments.partition_point(|segment| *segment.low <= *key) - 1;
+        let right = segments.remove(index + 1);
+        let (low, high) = (segments[index].low.clone(), right.high.clone());
+        let merged = Arc::new(SegmentLock { low, high, head: Head::new() });
+        let left = std::mem::replace(&mut segments[index], merged);
+        drop(segments);
+        left.head.retire();
+        right.head.retire();
     }
 }
 
