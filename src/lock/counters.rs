@@ -10,6 +10,7 @@ pub(crate) struct Counters {
     pub(crate) waits: Counter,
     pub(crate) restarts: Counter,
     pub(crate) timeouts: Counter,
+    pub(crate) cancelled: Counter,
     pub(crate) escalations: Counter,
     pub(crate) refused_reads: Counter,
 }
@@ -36,8 +37,10 @@ pub struct LockCounters {
     pub waits: u64,
     /// Transactions that gave everything back and started over.
     pub restarts: u64,
-    /// Waits that ended without the lock.
+    /// Waits that ended without the lock because its time was over.
     pub timeouts: u64,
+    /// Waits that were cancelled, dropped, or ended by the deadline of a transaction or query.
+    pub cancelled: u64,
     /// Restarts that put a lock on a table or on the database in place of smaller ones.
     pub escalations: u64,
     /// Table locks that a read outside a transaction did without, because they were not free.
@@ -50,6 +53,7 @@ impl Counters {
             waits: self.waits.get(),
             restarts: self.restarts.get(),
             timeouts: self.timeouts.get(),
+            cancelled: self.cancelled.get(),
             escalations: self.escalations.get(),
             refused_reads: self.refused_reads.get(),
         }

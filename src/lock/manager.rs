@@ -15,6 +15,7 @@ use super::head::Head;
 use super::heads::Heads;
 use super::mode::Mode;
 use super::row_key::RowKey;
+use super::set::LockTime;
 use super::slot::Registry;
 
 /// Managers are told apart by number, since the names that a thread holds are noted outside.
@@ -86,7 +87,7 @@ impl LockManager {
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the name is too long.
     #[track_caller]
     pub fn lock(self: &Arc<Self>, name: &str) -> Result<LockGuard> {
-        LockGuard::wait_for(self, &[(name, Mode::X)], Location::caller())
+        LockGuard::wait_for(self, &[(name, Mode::X)], LockTime::Default, Location::caller())
     }
 
     /// Locks a name together with others that share it, until the guard is dropped.
@@ -96,7 +97,7 @@ impl LockManager {
     /// As [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_shared(self: &Arc<Self>, name: &str) -> Result<LockGuard> {
-        LockGuard::wait_for(self, &[(name, Mode::S)], Location::caller())
+        LockGuard::wait_for(self, &[(name, Mode::S)], LockTime::Default, Location::caller())
     }
 
     /// Locks several names at once, each shared ([`Mode::S`]) or alone ([`Mode::X`]), in whatever order they are given.
@@ -116,7 +117,7 @@ impl LockManager {
     /// ```
     #[track_caller]
     pub fn lock_all(self: &Arc<Self>, names: &[(&str, Mode)]) -> Result<LockGuard> {
-        LockGuard::wait_for(self, names, Location::caller())
+        LockGuard::wait_for(self, names, LockTime::Default, Location::caller())
     }
 
     /// As [`lock`](Self::lock), but `None` at once if somebody else has the name.
@@ -126,7 +127,7 @@ impl LockManager {
     /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder) if this thread holds the name or a greater one by bytes.
     #[track_caller]
     pub fn try_lock(self: &Arc<Self>, name: &str) -> Result<Option<LockGuard>> {
-        LockGuard::try_for(self, name, Mode::X, Location::caller())
+        LockGuard::try_for(self, &[(name, Mode::X)], Location::caller())
     }
 
     /// As [`lock_shared`](Self::lock_shared), but `None` at once if somebody has the name alone or waits for that.
@@ -136,7 +137,7 @@ impl LockManager {
     /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder) if this thread holds the name or a greater one by bytes.
     #[track_caller]
     pub fn try_lock_shared(self: &Arc<Self>, name: &str) -> Result<Option<LockGuard>> {
-        LockGuard::try_for(self, name, Mode::S, Location::caller())
+        LockGuard::try_for(self, &[(name, Mode::S)], Location::caller())
     }
 
     /// Who holds what and who waits for it, now. Looks at one lock set after the other, so it is no single instant.

@@ -1,7 +1,9 @@
 #![doc = include_str!("README.md")]
 
 mod attempt;
+mod awaited;
 mod blame;
+mod cancel;
 mod counters;
 mod dump;
 mod granule;
@@ -9,8 +11,11 @@ mod guard;
 mod head;
 mod heads;
 mod held;
+mod limit;
 mod manager;
 mod mode;
+mod names;
+mod owned;
 mod plan;
 mod queue;
 mod restart;
@@ -20,6 +25,7 @@ mod set;
 mod slot;
 mod step;
 mod table;
+mod timer;
 mod wait;
 mod waiter;
 mod word;
@@ -27,12 +33,15 @@ mod word;
 #[cfg(test)]
 mod tests;
 
+pub use cancel::CancelToken;
 pub use counters::LockCounters;
 pub use dump::{GranuleLocks, LockDump, LockHolder};
 pub use guard::LockGuard;
 pub use manager::LockManager;
 pub use mode::Mode;
+pub use owned::OwnedLockGuard;
 
 pub(crate) use head::Head;
-pub(crate) use set::LockSet;
+pub(crate) use limit::{Limit, check_all};
+pub(crate) use set::{LockSet, LockTime};
 pub(crate) use table::{LockTable, SegmentLock};

@@ -29,7 +29,8 @@ impl Woken {
 #[track_caller]
 fn task(head: &Head, from: Option<Mode>, mode: Mode) -> (Arc<Waiter>, Arc<Woken>) {
     let woken = Arc::new(Woken::default());
-    let waiter = Waiter::task(Waker::from(woken.clone()));
+    let waiter = Waiter::task();
+    waiter.set_waker(&Waker::from(woken.clone()));
     let mut wakes = Wakes::new();
     assert_eq!(head.enqueue(from, mode, &waiter, &mut wakes), Enqueued::Queued);
     wakes.wake();
@@ -138,7 +139,9 @@ fn retirement_wakes_all_and_refuses_for_ever() {
     let head = Head::new();
     assert!(head.try_fast(None, X));
     let waiters = [task(&head, None, X), task(&head, None, S)];
-    head.retire();
+    let wakes = head.retire();
+    assert!(waiters.iter().all(|(_, woken)| woken.count() == 0), "woken by the caller, who may hold latches yet");
+    wakes.wake();
     for (waiter, woken) in &waiters {
         assert_eq!((waiter.outcome(), woken.count()), (Some(Outcome::Retired), 1));
     }
@@ -155,10 +158,10 @@ fn a_thread_parks_until_its_deadline_or_its_grant() {
     assert!(head.try_fast(None, X));
     let waiter = Waiter::thread();
     assert_eq!(head.enqueue(None, X, &waiter, &mut Wakes::new()), Enqueued::Queued);
-    assert_eq!(waiter.park(Some(Instant::now())), None);
+    assert_eq!(waiter.park(Some(Instant::now()), || false), None);
     thread::scope(|scope| {
         scope.spawn(|| release(&head, X));
-        assert_eq!(waiter.park(None), Some(Outcome::Granted));
+        assert_eq!(waiter.park(None, || false), Some(Outcome::Granted));
     });
     release(&head, X);
     assert!(head.is_free());

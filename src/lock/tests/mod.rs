@@ -75,7 +75,7 @@ impl TestTable {
         segments[index] = new(old.low.clone(), Some(KeyBuf::from(key)));
         segments.insert(index + 1, new(KeyBuf::from(key), old.high.clone()));
         drop(segments);
-        old.head.retire();
+        old.head.retire().wake();
     }
 }
 

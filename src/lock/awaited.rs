@@ -1,0 +1,83 @@
+//! Lock sets of tasks: the same steps, but a task awaits what a thread would park for.
+//!
+//! What takes several steps (a range, a plan, the names of a guard) is written once, as an `async fn` that is told how
+//! to wait. With [`How::Parked`] each wait parks the thread inside the poll, so the future is ready when it is first
+//! polled, and [`at_once`] gives a blocking caller its result.
+//!
+//! A future that is dropped leaves no request behind. What its lock set held it keeps.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use crate::error::Result;
+
+use super::blame;
+use super::held::{Held, Wanted};
+use super::manager::LockManager;
+use super::plan::Plan;
+use super::set::LockSet;
+use super::step::Blocked;
+use super::timer::Alarm;
+use super::wait::{Wait, Waited, wait};
+use super::waiter::Waiter;
+
+/// Who waits: this thread, or the task that polls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    Parked,
+    Awaited,
+}
+
+/// The result of a future that waits by parking.
+pub(super) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("a future that parks does not wait for its task to be woken"),
+    }
+}
+
+impl LockSet {
+    /// As [`obtain`](LockSet::obtain), for a thread or a task.
+    pub(super) async fn obtain_by<R>(
+        &mut self,
+        how: How,
+        step: impl Fn(&mut Held, &LockManager) -> Result<R, Blocked>,
+        learn: impl Fn(&mut Plan),
+    ) -> Result<R> {
+        if self.restart_wanted {
+            return Err(blame::restart());
+        }
+        loop {
+            let blocked = match self.step(&step) {
+                Ok(done) => return Ok(done),
+                Err(blocked) => blocked,
+            };
+            match blocked {
+                Blocked::Wait(wanted) => self.wait_by(how, *wanted).await?,
+                blocked => return Err(self.refuse(&blocked, &learn)),
+            }
+        }
+    }
+
+    async fn wait_by(&self, how: How, wanted: Wanted) -> Result<()> {
+        let since = Instant::now();
+        let waited = match how {
+            How::Parked => wait(&self.manager, self.slot(), wanted, self.terms()),
+            How::Awaited => self.awaited(wanted).await?,
+        };
+        self.waited(waited, since)
+    }
+
+    async fn awaited(&self, wanted: Wanted) -> Result<Waited> {
+        let mut wait = Wait::begin(&self.manager, self.slot(), wanted, Waiter::task(), self.terms());
+        if let Some(deadline) = wait.deadline
+            && wait.waiter.outcome().is_none()
+        {
+            wait.alarm = Some(Alarm::set(deadline, &wait.waiter)?);
+        }
+        let reason = poll_fn(|context| wait.poll(context)).await;
+        Ok(wait.finish(reason))
+    }
+}
