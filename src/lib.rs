@@ -73,7 +73,7 @@ pub use access::Access;
 pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};
-pub use lock::{LockGuard, LockManager};
+pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{Projected, Query};

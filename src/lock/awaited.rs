@@ -8,6 +8,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -16,9 +17,11 @@ use crate::error::Result;
 use super::blame;
 use super::held::{Held, Wanted};
 use super::manager::LockManager;
+use super::mode::Mode;
 use super::plan::Plan;
-use super::set::LockSet;
+use super::set::{LockSet, any};
 use super::step::Blocked;
+use super::table::LockTable;
 use super::timer::Alarm;
 use super::wait::{Wait, Waited, wait};
 use super::waiter::Waiter;
@@ -79,5 +82,69 @@ impl LockSet {
         }
         let reason = poll_fn(|context| wait.poll(context)).await;
         Ok(wait.finish(reason))
+    }
+}
+
+/// What transactions of tasks are to be made of. Guards of names have their own way in.
+#[cfg_attr(not(test), expect(dead_code, reason = "there are no transactions of tasks yet; the tests drive these"))]
+impl LockSet {
+    /// As [`lock_row`](LockSet::lock_row), but no thread is blocked.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock_row`](LockSet::lock_row).
+    pub(crate) async fn lock_row_async<T: LockTable + 'static>(
+        &mut self,
+        table: &Arc<T>,
+        key: &[u8],
+        mode: Mode,
+    ) -> Result<()> {
+        let step = |held: &mut Held, manager: &LockManager| {
+            let at = held.table_index(table);
+            held.lock_row(manager, at, key, mode)
+        };
+        self.obtain_by(How::Awaited, step, |plan| plan.table(&any(table)).want_row(key, mode)).await
+    }
+
+    /// As [`lock_range`](LockSet::lock_range), but no thread is blocked.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock_row`](LockSet::lock_row).
+    pub(crate) async fn lock_range_async<T: LockTable + 'static>(
+        &mut self,
+        table: &Arc<T>,
+        low: &[u8],
+        high: Option<&[u8]>,
+        mode: Mode,
+    ) -> Result<()> {
+        self.lock_range_by(How::Awaited, table, low, high, mode).await
+    }
+
+    /// As [`lock_table`](LockSet::lock_table), but no thread is blocked.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock_row`](LockSet::lock_row).
+    pub(crate) async fn lock_table_async<T: LockTable + 'static>(&mut self, table: &Arc<T>, mode: Mode) -> Result<()> {
+        self.lock_table_by(How::Awaited, table, mode).await
+    }
+
+    /// As [`lock_name`](LockSet::lock_name), but no thread is blocked. The guards of the thread that polls first count.
+    ///
+    /// # Errors
+    ///
+    /// As [`lock_name`](LockSet::lock_name).
+    pub(crate) async fn lock_name_async(&mut self, name: &str, mode: Mode) -> Result<()> {
+        self.lock_name_by(How::Awaited, name, mode).await
+    }
+
+    /// As [`restart`](LockSet::restart), but no thread is blocked.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart`](LockSet::restart).
+    pub(crate) async fn restart_async(&mut self) -> Result<()> {
+        self.restart_by(How::Awaited).await
     }
 }

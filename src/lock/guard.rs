@@ -57,9 +57,8 @@ impl LockGuard {
     }
 
     fn of(manager: &Arc<LockManager>, set: LockSet, names: &Names, caller: &'static Location<'static>) -> Self {
-        let push = |(name, mode): &(Arc<str>, Mode)| {
-            context::push_name(manager.id(), name.clone(), *mode == Mode::X, caller)
-        };
+        let push =
+            |(name, mode): &(Arc<str>, Mode)| context::push_name(manager.id(), name.clone(), *mode == Mode::X, caller);
         LockGuard { tokens: names.iter().map(push).collect(), set, not_send: PhantomData }
     }
 }

@@ -94,9 +94,3 @@ impl Timer {
         }
     }
 }
-
-/// How many are to be woken yet.
-#[cfg(test)]
-pub(super) fn alarms_of(waiter: &Arc<Waiter>) -> usize {
-    TIMER.state.lock().due.values().filter(|other| Arc::ptr_eq(other, waiter)).count()
-}

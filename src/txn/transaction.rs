@@ -12,7 +12,7 @@ use super::write_set::{OwnRows, Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lock::{LockSet, Mode};
+use crate::lock::{Limit, LockSet, Mode, check_all};
 use crate::options::{Durability, MAX_KEY_BYTES, MAX_PAGE_ROW_BYTES};
 use crate::table::rows::AnyRow;
 use crate::table::table_core::TableCore;
@@ -65,12 +65,14 @@ impl fmt::Debug for Transaction {
 impl Transaction {
     pub(crate) fn new(engine: Arc<Engine>, site: &'static Location<'static>, options: &TransactionOptions) -> Self {
         let locks = LockSet::begin(&engine.locks, site, options.label.clone());
+        let locks = locks.limited(options.lock_time(), options.limit(site).into_iter().collect());
         let durability = options.durability.unwrap_or(engine.options.durability);
         let state = State { locks, writes: WriteSet::default(), restart: false, durability };
         Transaction { engine, site, state: RefCell::new(state) }
     }
 
-    /// The state, unless the transaction has to start over or the call stands inside one of its own closures.
+    /// The state, unless the transaction has to start over, is cancelled or late, or the call stands inside one of its
+    /// own closures.
     fn state(&self) -> Result<RefMut<'_, State>> {
         let Ok(state) = self.state.try_borrow_mut() else {
             return Err(Error::new(
@@ -84,6 +86,7 @@ impl Transaction {
                 format!("the transaction of {} starts over: return from its closure", self.site),
             ));
         }
+        check_all(state.locks.limits(), "before its next call")?;
         Ok(state)
     }
 
@@ -105,6 +108,19 @@ impl Transaction {
         self.state.borrow().restart
     }
 
+    /// Whether it may go on.
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub(crate) fn check_limits(&self, doing: &str) -> Result<()> {
+        check_all(self.state.borrow().locks.limits(), doing)
+    }
+
+    /// What ends its scans.
+    pub(crate) fn limits(&self) -> Vec<Limit> {
+        self.state.borrow().locks.limits().to_vec()
+    }
+
     /// Gives everything back and takes the locks of the next run.
     pub(crate) fn restart(&self) -> Result<()> {
         let state = &mut *self.state.borrow_mut();
@@ -116,6 +132,7 @@ impl Transaction {
 
     /// Commits what was written and gives the locks back.
     pub(crate) fn commit(self) -> Result<()> {
+        self.check_limits("before its commit")?;
         let State { mut locks, mut writes, durability, .. } = self.state.into_inner();
         if writes.is_empty() {
             locks.release_all();
@@ -338,20 +355,18 @@ impl Transaction {
         Self::noting_restart(state, outcome)
     }
 
-    /// Locks a range of keys (encoded) for a scan, and gives the own writes in it.
+    /// Locks a range of keys (encoded) for a scan, and gives the own writes in it. `limits` end the wait for it, beside
+    /// those of the transaction.
     pub(crate) fn lock_for_scan<V: Row>(
         &self,
         core: &Arc<TableCore>,
         low: &[u8],
         high: Option<&[u8]>,
         mode: Mode,
+        limits: &[Limit],
     ) -> Result<OwnRows<V>> {
         let state = &mut *self.state()?;
-        let outcome = if low.is_empty() && high.is_none() {
-            state.locks.lock_table(core, mode)
-        } else {
-            state.locks.lock_range(core, low, high, mode)
-        };
+        let outcome = state.locks.under(limits, |locks| locks.lock_range(core, low, high, mode));
         Self::noting_restart(state, outcome)?;
         state.writes.range(core.id(), low, high)
     }
@@ -365,7 +380,8 @@ impl Transaction {
         let mark = state.writes.mark();
         let mut written = Vec::with_capacity(hits.len());
         for (key, row) in hits {
-            match self.write_hit(state, table, KeyBuf::from(&key[..]), row) {
+            let in_time = check_all(state.locks.limits(), "while it wrote what it had found");
+            match in_time.and_then(|()| self.write_hit(state, table, KeyBuf::from(&key[..]), row)) {
                 Ok(before) => written.push((key, before)),
                 Err(error) => {
                     state.writes.take_back(core.id(), written, mark);

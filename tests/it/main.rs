@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 
 mod bad_input;
+mod cancel;
 mod disk_full;
 mod durability;
 mod isolation;
@@ -17,6 +18,7 @@ mod keys;
 mod laws;
 mod names;
 mod nested;
+mod owned;
 mod parallel;
 mod pool;
 mod query;

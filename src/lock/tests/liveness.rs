@@ -1,29 +1,13 @@
 //! One head at a time: waits that end by a grant, a time-out or retirement, for threads and for tasks.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
+use super::executor::Woken;
 use super::*;
 use crate::lock::head::Enqueued;
 use crate::lock::heads::Heads;
 use crate::lock::mode::Mode::{self, IS, S, U, X};
 use crate::lock::waiter::{Outcome, Waiter, Wakes};
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Woken {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// A task that waits for `mode`, and how often it is woken.
 #[track_caller]

@@ -1,6 +1,10 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
+mod awaits;
+mod awaits_random;
+mod cancels;
 mod dump;
+mod executor;
 mod liveness;
 mod model;
 mod model_traps;
