@@ -126,8 +126,8 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
     }
 
     /// The most time that it may take, from when it is run; then it ends with
-    /// [`Cancelled`](crate::ErrorKind::Cancelled). It is looked at before each page of some 40 rows, and while the
-    /// query waits for a lock; not inside the program's closures. The transaction that the query stands in may go on.
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). It is looked at before each page, which holds some 4 KiB of
+    /// rows, and while the query waits for a lock; not inside the program's closures. The transaction that the query stands in may go on.
     pub fn deadline(mut self, time: Duration) -> Self {
         self.drive.deadline = Some(time);
         self

@@ -127,6 +127,23 @@ fn a_restart_awaits_its_plan_and_may_be_dropped_half_way() {
 }
 
 #[test]
+fn the_waker_of_the_last_poll_is_woken() {
+    let (manager, table) = (manager(), TestTable::new(1, &[]));
+    let mut holder = holding(&manager, &table, b"a");
+    let mut own = set(&manager);
+    let mut task = ByHand::new(own.lock_row_async(&table, b"a", X));
+    assert!(task.poll().is_none());
+    let before = std::mem::take(&mut task.woken);
+    assert!(task.poll().is_none());
+    holder.release_all();
+    assert_eq!((before.count(), task.woken.count(), Arc::strong_count(&before)), (0, 1, 1));
+    task.poll().expect("it has the lock").unwrap();
+    drop(task);
+    drop((own, holder));
+    assert_all_free(&manager, &[&table]);
+}
+
+#[test]
 fn a_lock_set_moves_between_threads_while_it_waits() {
     let (manager, table) = (manager(), TestTable::new(1, &[]));
     let mut holder = holding(&manager, &table, b"a");
