@@ -51,6 +51,7 @@
 
 mod error;
 mod options;
+mod sync;
 
 mod codec;
 mod context;

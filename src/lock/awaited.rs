@@ -10,9 +10,9 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use crate::error::Result;
+use crate::sync::Instant;
 
 use super::blame;
 use super::held::{Held, Wanted};

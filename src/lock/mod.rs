@@ -13,6 +13,7 @@ mod heads;
 mod held;
 mod limit;
 mod manager;
+mod map;
 mod mode;
 mod names;
 mod owned;
@@ -25,6 +26,10 @@ mod set;
 mod slot;
 mod step;
 mod table;
+#[cfg(not(any(loom, shuttle)))]
+mod timer;
+#[cfg(any(loom, shuttle))]
+#[path = "timer_modelled.rs"]
 mod timer;
 mod wait;
 mod waiter;

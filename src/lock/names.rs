@@ -2,13 +2,14 @@
 
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::MAX_NAME_BYTES;
+use crate::sync::Instant;
 
 use super::awaited::How;
 use super::blame;

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::RESTARTS_PER_STAGE;
+use crate::sync::Instant;
 
 use super::awaited::{How, at_once};
 use super::blame;

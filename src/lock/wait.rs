@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+
+use crate::sync::Instant;
 
 use super::granule::Target;
 use super::head::Enqueued;

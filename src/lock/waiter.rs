@@ -5,17 +5,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
-use std::thread::{self, Thread};
-use std::time::Instant;
 
-use parking_lot::Mutex;
 use smallvec::SmallVec;
+
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{self, Instant, Mutex};
 
 /// Rounds of looking at the outcome before parking: a fraction of a microsecond, for a holder that is about to end on
 /// another core. More made no difference where threads outnumber the cores.
-const SPINS: u32 = 20;
+const SPINS: u32 = if sync::MODELLED { 0 } else { 20 };
 
 const WAITING: u8 = 0;
 const GRANTED: u8 = 1;
