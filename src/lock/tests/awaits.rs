@@ -185,6 +185,12 @@ fn who_polls_is_who_waits() {
     let above = manager.lock("m").unwrap();
     assert_eq!(kind(between.poll()), Some(ErrorKind::OutOfOrder));
     drop((above, between));
+    let below = manager.lock("a").unwrap();
+    let mut guarded = ByHand::new(manager.lock_async("b"));
+    assert!(guarded.poll().is_none());
+    let above = manager.lock("m").unwrap();
+    assert_eq!(kind(guarded.poll()), Some(ErrorKind::OutOfOrder));
+    drop((above, below, guarded));
     let mut scoped = ByHand::new(held.scope_async(manager.lock_all_async(&[("z", X), ("a", S)])));
     assert_eq!(kind(scoped.poll()), Some(ErrorKind::OutOfOrder));
     drop(scoped);
