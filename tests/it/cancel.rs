@@ -130,7 +130,9 @@ fn of_deadline_and_lock_timeout_the_earlier_counts() {
         let db = small().lock_timeout(lock_timeout).in_memory().unwrap();
         crate::support::fill(&db, 4);
         while_row_is_held(&db, 2, || {
+            let begun = Instant::now();
             let error = db.transact_with(&options, |tx| tx.modify(ITEMS, 2, |item| item.amount = 0)).unwrap_err();
+            assert!(begun.elapsed() < PATIENCE / 4, "{error}");
             assert_eq!(error.kind(), expected, "{error}");
             let text = error.to_string();
             assert!(expected == ErrorKind::LockTimeout || text.contains("deadline of 40 ms"), "{text}");

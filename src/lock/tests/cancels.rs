@@ -108,12 +108,15 @@ fn a_lock_set_has_a_time_of_its_own() {
     let (manager, table, holder) = with_holder(LONG);
     let until = LockTime::Until(Some(Instant::now()));
     for time in [until, LockTime::Each(SHORT), LockTime::Each(Duration::ZERO)] {
+        let begun = Instant::now();
         let mut own = set(&manager).limited(time, Vec::new());
         assert_eq!(own.lock_row(&table, b"a", X).unwrap_err().kind(), ErrorKind::LockTimeout);
+        assert!(begun.elapsed() < LONG / 4, "its own time, not the manager's");
         own.lock_row(&table, b"b", X).unwrap();
     }
     drop(holder);
     let _held = manager.lock("n").unwrap();
+    let begun = Instant::now();
     thread::scope(|scope| {
         let late = scope.spawn(|| manager.lock_for("n", SHORT).map(drop).map_err(|error| error.kind()));
         assert_eq!(late.join().unwrap(), Err(ErrorKind::LockTimeout));
@@ -121,6 +124,7 @@ fn a_lock_set_has_a_time_of_its_own() {
         assert!(both.join().unwrap());
         assert!(scope.spawn(|| manager.lock_shared_for("m", SHORT).is_ok()).join().unwrap());
     });
+    assert!(begun.elapsed() < LONG / 4, "the time of the call, not the manager's");
 }
 
 #[test]

@@ -147,21 +147,22 @@ pub(super) async fn yield_now() {
     .await;
 }
 
-/// Polls at most so many times, and then drops the future.
+/// Polls at most so many times, and drops the future when it would be polled once more: what has happened to it since
+/// the last poll it never sees.
 pub(super) async fn give_up_after<T>(polls: u64, future: impl Future<Output = T>) -> Option<T> {
     let mut left = polls;
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|context| {
-        if let Poll::Ready(value) = future.as_mut().poll(context) {
-            return Poll::Ready(Some(value));
-        }
         if left == 0 {
             return Poll::Ready(None);
         }
         left -= 1;
-        // Woken again at once, so that it gives up in the middle of a wait.
-        context.waker().wake_by_ref();
-        Poll::Pending
+        let polled = future.as_mut().poll(context).map(Some);
+        if polled.is_pending() {
+            // Polled again after the others, so that it gives up in the middle of a wait.
+            context.waker().wake_by_ref();
+        }
+        polled
     })
     .await
 }
