@@ -14,7 +14,6 @@ use std::task::{Context, Poll, Waker};
 use crate::error::Result;
 use crate::sync::Instant;
 
-use super::blame;
 use super::held::{Held, Wanted};
 use super::manager::LockManager;
 use super::mode::Mode;
@@ -49,17 +48,20 @@ impl LockSet {
         step: impl Fn(&mut Held, &LockManager) -> Result<R, Blocked>,
         learn: impl Fn(&mut Plan),
     ) -> Result<R> {
-        if self.restart_wanted {
-            return Err(blame::restart());
-        }
+        self.check_goes_on()?;
         loop {
             let blocked = match self.step(&step) {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    if self.strict.is_some() {
+                        self.note_top();
+                    }
+                    return Ok(done);
+                }
                 Err(blocked) => blocked,
             };
             match blocked {
                 Blocked::Wait(wanted) => self.wait_by(how, *wanted).await?,
-                blocked => return Err(self.refuse(&blocked, &learn)),
+                blocked => self.resolve_refused(blocked, &learn)?,
             }
         }
     }
@@ -103,7 +105,11 @@ impl LockSet {
             let at = held.table_index(table);
             held.lock_row(manager, at, key, mode)
         };
-        self.obtain_by(How::Awaited, step, |plan| plan.table(&any(table)).want_row(key, mode)).await
+        let many = self.obtain_by(How::Awaited, step, |plan| plan.table(&any(table)).want_row(key, mode)).await?;
+        if many {
+            self.escalate(table.id());
+        }
+        Ok(())
     }
 
     /// As [`lock_range`](LockSet::lock_range), but no thread is blocked.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::codec::KeyBuf;
 use crate::context;
-use crate::error::{Error, ErrorKind, Result};
-use crate::options::RESTARTS_PER_STAGE;
+use crate::error::{ErrorKind, Result};
+use crate::options::MAX_RESTARTS;
 use crate::sync::Instant;
 
 use super::awaited::{How, at_once};
@@ -19,14 +19,12 @@ use super::manager::LockManager;
 use super::mode::Mode;
 use super::names;
 use super::plan::Plan;
+use super::refusal::{Refusal, Strict};
 use super::slot::{Registry, Slot};
 use super::step::Blocked;
 use super::table::{LockTable, SegmentLock};
 use super::wait::{Reason, Terms, Waited, wait};
 use super::waiter::Wakes;
-
-/// Restarts after which everything is locked, so that nothing can be refused (L11).
-pub(crate) const MAX_RESTARTS: u32 = 2 * RESTARTS_PER_STAGE;
 
 /// How long a lock set waits for one lock.
 #[derive(Debug, Clone, Copy)]
@@ -47,13 +45,19 @@ pub(crate) struct LockSet {
     pub(super) manager: Arc<LockManager>,
     slot: Option<Arc<Slot>>,
     pub(super) caller: &'static Location<'static>,
-    label: Option<Arc<str>>,
+    pub(super) label: Option<Arc<str>>,
     lock_time: LockTime,
     /// What ends its waits early. Empty for most, and then costs nothing.
     limits: Vec<Limit>,
+    /// Which call of the program the lock is for that is being taken.
+    pub(super) asked: &'static Location<'static>,
     pub(super) plan: Option<Box<Plan>>,
     pub(super) restarts: u32,
     pub(super) restart_wanted: bool,
+    /// What the restart is for.
+    pub(super) refusal: Option<Box<Refusal>>,
+    /// There if it must fail in place of starting over.
+    pub(super) strict: Option<Box<Strict>>,
 }
 
 impl fmt::Debug for LockSet {
@@ -76,9 +80,12 @@ impl LockSet {
             label,
             lock_time: LockTime::Default,
             limits: Vec::new(),
+            asked: caller,
             plan: None,
             restarts: 0,
             restart_wanted: false,
+            refusal: None,
+            strict: None,
         }
     }
 
@@ -112,13 +119,17 @@ impl LockSet {
     /// [`restart`](Self::restart). `LockTimeout` with the holders.
     #[inline]
     pub(crate) fn lock_row<T: LockTable + 'static>(&mut self, table: &Arc<T>, key: &[u8], mode: Mode) -> Result<()> {
-        self.obtain(
+        let many = self.obtain(
             |held, manager| {
                 let at = held.table_index(table);
                 held.lock_row(manager, at, key, mode)
             },
             |plan| plan.table(&any(table)).want_row(key, mode),
-        )
+        )?;
+        if many {
+            self.escalate(table.id());
+        }
+        Ok(())
     }
 
     /// All keys from `low` up to but not `high`, present or not: the segments that cover them, ascending. The lock is
@@ -247,7 +258,7 @@ impl LockSet {
             });
             match step {
                 Ok(same) => return Ok(same),
-                Err(Blocked::Refused | Blocked::TooManyRows) => return Ok(false),
+                Err(Blocked::Refused(_) | Blocked::TooManyRows) => return Ok(false),
                 Err(Blocked::Wait(wanted)) => {
                     let terms = Terms { until: Some(deadline), limits: &[] };
                     if let Waited::Over(..) = wait(&self.manager, self.slot(), *wanted, terms) {
@@ -287,15 +298,27 @@ impl LockSet {
         step: impl Fn(&mut Held, &LockManager) -> Result<R, Blocked>,
         learn: impl Fn(&mut Plan),
     ) -> Result<R> {
-        if self.restart_wanted {
-            return Err(blame::restart());
-        }
+        self.check_goes_on()?;
         loop {
             match self.step(&step) {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    if self.strict.is_some() {
+                        self.note_top();
+                    }
+                    return Ok(done);
+                }
                 Err(blocked) => self.resolve(blocked, &learn)?,
             }
         }
+    }
+
+    /// Refuses to take more once it has to start over, or has failed where it would have had to.
+    #[inline]
+    pub(super) fn check_goes_on(&self) -> Result<()> {
+        if self.restart_wanted {
+            return Err(blame::restart());
+        }
+        self.strict_failure().map_or(Ok(()), Err)
     }
 
     #[inline]
@@ -326,23 +349,33 @@ impl LockSet {
                 let waited = wait(&self.manager, self.slot(), *wanted, self.terms());
                 self.waited(waited, since)
             }
-            refused => Err(self.refuse(&refused, learn)),
+            refused => self.resolve_refused(refused, learn),
         }
     }
 
-    /// Notes what a step that was refused has shown to be needed.
+    /// What to do where waiting would not help.
     #[cold]
-    pub(super) fn refuse(&mut self, blocked: &Blocked, learn: impl Fn(&mut Plan)) -> Error {
+    pub(super) fn resolve_refused(&mut self, blocked: Blocked, learn: impl Fn(&mut Plan)) -> Result<()> {
+        let refused = match blocked {
+            Blocked::TooManyRows if self.escalate_largest() => return Ok(()),
+            Blocked::TooManyRows => None,
+            Blocked::Refused(wanted) | Blocked::Wait(wanted) => Some(wanted),
+        };
+        let refusal = self.refusal(refused.as_deref());
+        if let Some(strict) = &mut self.strict {
+            return Err(strict.fail(&refusal));
+        }
         let mut plan = self.plan.take().unwrap_or_default();
         plan.learn(&self.slot().held.lock());
         learn(&mut plan);
-        if matches!(blocked, Blocked::TooManyRows) {
+        if refused.is_none() {
             plan.widen_largest();
             self.manager.counters.escalations.add();
         }
         self.plan = Some(plan);
+        self.refusal = Some(Box::new(refusal));
         self.restart_wanted = true;
-        blame::restart()
+        Err(blame::restart())
     }
 
     /// How long a wait that begins now may last.

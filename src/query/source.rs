@@ -57,7 +57,7 @@ impl<'a> Source<'a> {
             Source::Transaction(tx) => {
                 let engine = &tx.engine;
                 let core = engine.table(table)?;
-                let own = tx.lock_for_scan(&core, &low, high.as_deref(), Mode::S, &limits)?;
+                let own = tx.lock_for_scan(&core, &low, high.as_deref(), Mode::S, site, &limits)?;
                 limits.extend(tx.limits());
                 let registration = engine.capture();
                 let number = registration.number();

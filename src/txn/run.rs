@@ -26,6 +26,11 @@ pub(crate) fn run<T, E: From<Error>>(
     let tx = Transaction::new(Arc::clone(engine), site, options);
     tx.check_limits("before it began")?;
     engine.admit(&tx.limits())?;
+    if let Some(footprint) = &options.footprint {
+        // A table that is made for it is traced by code of its row type.
+        let _scope = context::enter(Activity::Transaction, site);
+        tx.declare(footprint)?;
+    }
     loop {
         tx.check_limits("before its closure ran")?;
         let outcome = {
@@ -40,6 +45,7 @@ pub(crate) fn run<T, E: From<Error>>(
         }
         return match outcome {
             Ok(value) => {
+                tx.check_strict()?;
                 tx.commit()?;
                 Ok(value)
             }

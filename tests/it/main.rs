@@ -6,8 +6,10 @@
 
 mod bad_input;
 mod cancel;
+mod declare;
 mod disk_full;
 mod durability;
+mod escalation;
 mod isolation;
 mod isolation_anomalies;
 mod isolation_outside;
@@ -24,5 +26,6 @@ mod pool;
 mod query;
 mod restarts;
 mod snapshots;
+mod strict;
 mod support;
 mod transactions;

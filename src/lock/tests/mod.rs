@@ -4,6 +4,7 @@ mod awaits;
 mod awaits_random;
 mod cancels;
 mod dump;
+mod escalation;
 mod executor;
 mod liveness;
 mod model;
@@ -14,6 +15,7 @@ mod rows;
 mod speed;
 mod splits;
 mod stress;
+mod strict;
 
 use std::panic::Location;
 use std::sync::Arc;
