@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 
+use super::awaited::{How, at_once};
 use super::plan::Plan;
 use super::set::LockSet;
 
@@ -19,7 +20,7 @@ impl LockSet {
             declared.widen_largest();
             self.manager.counters.escalations.add();
         }
-        let taken = self.take(&declared);
+        let taken = at_once(self.take(How::Parked, &declared));
         // Also when it was refused, since not all of it was asked for then.
         self.plan.get_or_insert_default().merge(declared);
         taken

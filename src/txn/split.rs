@@ -61,7 +61,9 @@ impl Engine {
         let directory = table.with_directory(|directory| directory.with_replaced(&[segment], parts));
         let Some(directory) = directory else { return false };
         table.replace_directory(last.number, directory, &self.pager.registry);
-        segment.lock.head.retire();
+        let wakes = segment.lock.head.retire();
+        drop(last);
+        wakes.wake();
         self.counts.segment_splits.fetch_add(starts.len() as u64 - 1, Ordering::Relaxed);
         true
     }

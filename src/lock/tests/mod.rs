@@ -1,7 +1,11 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
+mod awaits;
+mod awaits_random;
+mod cancels;
 mod dump;
 mod escalation;
+mod executor;
 mod liveness;
 mod merges;
 mod model;
@@ -79,7 +83,7 @@ impl TestTable {
         segments[index] = new(old.low.clone(), Some(KeyBuf::from(key)));
         segments.insert(index + 1, new(KeyBuf::from(key), old.high.clone()));
         drop(segments);
-        old.head.retire();
+        old.head.retire().wake();
     }
 
     /// Puts one segment in place of the one that covers the key and the next, as a system transaction does.

@@ -4,6 +4,7 @@ use std::thread;
 
 use super::*;
 use crate::ErrorKind;
+use crate::lock::awaited::{How, at_once};
 use crate::lock::mode::Mode::{S, X};
 
 #[test]
@@ -189,7 +190,7 @@ fn names_taken_at_once_do_not_raise_their_root_behind_a_waiter() {
         until_waiting(&manager, 1);
         let whole = scope.spawn(|| {
             let mut set = set(&manager);
-            set.lock_names_root(X).map(drop).map_err(|error| error.kind())
+            at_once(set.lock_names_root_by(How::Parked, X)).map(drop).map_err(|error| error.kind())
         });
         until_waiting(&manager, 2);
         drop(held);

@@ -8,10 +8,10 @@ use crate::error::Result;
 use crate::lock::mode::Mode::{S, U, X};
 
 /// A small generator with a seed, so that a failure can be run again.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
