@@ -19,6 +19,8 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (2)  --accounts N (64)  --seed S (1)
   history   random transactions whose history must have a serial order
             --seconds N (10)  --threads T (8)  --seed S (1)
+  postgres  the transactions of `history` on PostgreSQL, to prove the checker (needs the feature `postgres`)
+            --seconds N (10)  --threads T (4)  --seed S (1)  --server URL (one of its own)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)
 ";
@@ -94,6 +96,7 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             crash::run(&plan)?.lines()
         }
+        "postgres" => postgres(args)?,
         // The two that this program starts itself.
         "model-child" => {
             let promise = match args.option_or("durability", "immediate".to_owned())?.as_str() {
@@ -113,4 +116,22 @@ fn run(mut args: Args) -> Result<(), End> {
     };
     std::io::stdout().write_all(lines.as_bytes())?;
     Ok(())
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(mut args: Args) -> Result<String, End> {
+    let plan = history::postgres::Plan {
+        time: Duration::from_secs(args.option_or("seconds", 10)?),
+        threads: args.option_or("threads", 4)?,
+        seed: args.option_or("seed", 1)?,
+        server: args.option("server")?,
+    };
+    args.finish()?;
+    Ok(history::postgres::run(&plan)?.lines())
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: Args) -> Result<String, End> {
+    let text = "this program was built without a client: cargo run --release -p gangline-torture --features postgres";
+    Err(Failure(text.to_owned()).into())
 }

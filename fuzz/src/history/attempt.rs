@@ -54,6 +54,14 @@ pub(super) struct Attempt {
     pub(super) faults: Vec<String>,
 }
 
+impl Found {
+    /// A row that was stored in columns, and so has no halves.
+    #[cfg(feature = "postgres")]
+    pub(super) fn in_columns(key: u32, stamp: Stamp) -> Found {
+        Found { key, stamp, whole: true }
+    }
+}
+
 impl Attempt {
     pub(super) fn new(id: TxnId) -> Self {
         Attempt { id, reads: Vec::new(), writes: Vec::new(), stamps: 0, faults: Vec::new() }
@@ -103,6 +111,12 @@ impl Attempt {
         if let Some(row) = rows.next() {
             self.fault(format!("read the range {keys:?} and found key {} twice, out of order or outside", row.key));
         }
+    }
+
+    /// It looked at one key of a range.
+    #[cfg(feature = "postgres")]
+    pub(super) fn saw_in_range(&mut self, key: u32, found: Option<Found>) {
+        self.look(key, true, found);
     }
 
     fn look(&mut self, key: u32, in_range: bool, found: Option<Found>) {

@@ -10,6 +10,8 @@ mod attempt;
 pub mod check;
 pub mod graph;
 mod ops;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod record;
 mod work;
 
