@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gangline_torture::args::Args;
 use gangline_torture::model::op::Promise;
-use gangline_torture::{Failure, crash, history, model, transfer};
+use gangline_torture::{Failure, crash, history, model, starve, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -21,6 +21,8 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (8)  --seed S (1)
   postgres  the transactions of `history` on PostgreSQL, to prove the checker (needs the feature `postgres`)
             --seconds N (10)  --threads T (4)  --seed S (1)  --server URL (one of its own)
+  starve    threads that want the same rows, and a reader of all: nobody may wait for long
+            --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)
 ";
@@ -90,6 +92,16 @@ fn run(mut args: Args) -> Result<(), End> {
             };
             args.finish()?;
             history::run(&plan)?.lines()
+        }
+        "starve" => {
+            let plan = starve::Plan {
+                time: Duration::from_secs(args.option_or("seconds", 10)?),
+                threads: args.option_or("threads", 16)?,
+                rows: args.option_or("rows", 1_000_000)?,
+                seed: args.option_or("seed", 1)?,
+            };
+            args.finish()?;
+            starve::run(&plan)?.lines()
         }
         "crash" => {
             let plan = crash::Plan { kills: args.option_or("kills", 50)?, seed: args.option_or("seed", 1)? };
