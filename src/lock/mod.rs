@@ -10,6 +10,7 @@ mod head;
 mod heads;
 mod held;
 mod manager;
+mod map;
 mod mode;
 mod plan;
 mod queue;

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{ErrorKind, Result};
 use crate::options::RESTARTS_PER_STAGE;
+use crate::sync::Instant;
 
 use super::blame;
 use super::held::{Held, Wanted};

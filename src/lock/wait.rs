@@ -1,7 +1,8 @@
 //! Waiting for one lock: into the queue, parked, and out of it again.
 
 use std::sync::Arc;
-use std::time::Instant;
+
+use crate::sync::Instant;
 
 use super::granule::Target;
 use super::head::Enqueued;
