@@ -9,11 +9,15 @@ pub mod anomaly;
 mod attempt;
 pub mod check;
 pub mod graph;
+mod numbers;
 mod ops;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod record;
+mod single;
+mod sweep;
 mod work;
+mod world;
 
 #[cfg(test)]
 mod bad;
@@ -31,12 +35,13 @@ use crate::random::Random;
 use anomaly::Anomaly;
 use ops::Keys;
 use record::History;
-use work::{TABLE_COUNT, Worker, World};
+use work::Worker;
+use world::{TABLE_COUNT, World};
 
 /// Transactions after which a round ends, so that its history fits into memory.
 const ROUND_TRANSACTIONS: u64 = 60_000;
 /// Time after which a round ends.
-const ROUND_TIME: Duration = Duration::from_secs(2);
+const ROUND_TIME: Duration = Duration::from_millis(1_200);
 /// Threads that have ended nothing for so long hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Anomalies that are shown.
@@ -169,7 +174,7 @@ fn options(round: u64, random: &mut Random) -> Options {
 }
 
 fn keys(random: &mut Random) -> Keys {
-    let each = 64 << random.below(5);
+    let each = 64 << random.below(6);
     Keys { each, all: each * TABLE_COUNT, hot: 8 << random.below(3) }
 }
 
@@ -196,6 +201,7 @@ fn one_round(plan: &Plan, round: u64, time: Duration, summary: &mut Summary) -> 
     })?;
     summary.add(&world)?;
     history.append(at_the_end(&world, &options, folder.path())?);
+    numbers::settle(&mut history);
     Ok(check::check(&history))
 }
 

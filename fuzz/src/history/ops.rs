@@ -43,6 +43,10 @@ pub(super) enum Op {
     Full {
         table: u32,
     },
+    /// Counts the rows.
+    Len {
+        table: u32,
+    },
     /// Changes every row whose key has this remainder.
     Update {
         table: u32,
@@ -75,7 +79,9 @@ impl Keys {
     pub(super) fn range(&self, random: &mut Random) -> Range<u32> {
         let from = self.any(random);
         let end = (from / self.each + 1) * self.each;
-        from..(from + 1 + random.below(24) as u32).min(end)
+        // Most are short, some cross several segments.
+        let most = if random.below(8) == 0 { 120 } else { 24 };
+        from..(from + 1 + random.below(most) as u32).min(end)
     }
 
     fn one_table(&self, random: &mut Random) -> u32 {
@@ -92,11 +98,42 @@ impl Keys {
         }
     }
 
+    /// A read that a database has.
+    pub(super) fn read_outside(&self, random: &mut Random) -> Op {
+        let table = self.one_table(random);
+        match random.below(20) {
+            0 => Op::Len { table },
+            1 => Op::First { table },
+            2 => Op::Last { table },
+            3 => self.many(random),
+            _ => self.read(random),
+        }
+    }
+
+    /// A call that writes.
+    pub(super) fn write(&self, random: &mut Random) -> Op {
+        match random.below(100) {
+            0..30 => Op::Put(self.any(random)),
+            30..50 => Op::Insert(self.any(random)),
+            50..75 => Op::Modify(self.any(random)),
+            75..98 => Op::Remove(self.any(random)),
+            _ => self.update(random),
+        }
+    }
+
+    fn many(&self, random: &mut Random) -> Op {
+        Op::GetMany((0..3).map(|_| self.any(random)).collect())
+    }
+
+    fn update(&self, random: &mut Random) -> Op {
+        Op::Update { table: self.one_table(random), remainder: random.below(u64::from(UPDATED)) as u32 }
+    }
+
     fn one(&self, random: &mut Random) -> Op {
         match random.below(200) {
             0..40 => Op::Get(self.any(random)),
             40..52 => Op::GetForUpdate(self.any(random)),
-            52..58 => Op::GetMany((0..3).map(|_| self.any(random)).collect()),
+            52..58 => self.many(random),
             58..88 => Op::Put(self.any(random)),
             88..104 => Op::Insert(self.any(random)),
             104..136 => Op::Modify(self.any(random)),
@@ -106,16 +143,39 @@ impl Keys {
             186..188 => Op::First { table: self.one_table(random) },
             188..190 => Op::Last { table: self.one_table(random) },
             190..193 => Op::Full { table: self.one_table(random) },
-            193..195 => {
-                Op::Update { table: self.one_table(random), remainder: random.below(u64::from(UPDATED)) as u32 }
-            }
+            193 => Op::Len { table: self.one_table(random) },
+            194 => self.update(random),
             _ => Op::Lock { name: NAMES[random.below(3) as usize], shared: random.below(2) == 0 },
         }
     }
 
-    /// The calls of a transaction.
-    pub(super) fn transaction(&self, random: &mut Random) -> Vec<Op> {
-        let mut ops: Vec<Op> = (0..1 + random.below(6)).map(|_| self.one(random)).collect();
+    /// Writes to keys that lie side by side, so that one segment gets all of them and others are let in while it does.
+    fn neighbours(&self, random: &mut Random) -> Vec<Op> {
+        let keys = self.range(random);
+        let one = |random: &mut Random| {
+            let key = keys.start + random.below(u64::from(keys.end - keys.start)) as u32;
+            match random.below(8) {
+                0..5 => Op::Put(key),
+                5 => Op::Insert(key),
+                6 => Op::Modify(key),
+                _ => Op::Remove(key),
+            }
+        };
+        (0..2 + random.below(5)).map(|_| one(random)).collect()
+    }
+
+    /// The calls of a transaction. At low tide most writes of new rows become removals, so that tables grow and shrink.
+    pub(super) fn transaction(&self, random: &mut Random, low_tide: bool) -> Vec<Op> {
+        let mut ops: Vec<Op> = match random.below(5) {
+            0 => self.neighbours(random),
+            _ => (0..1 + random.below(6)).map(|_| self.one(random)).collect(),
+        };
+        if low_tide {
+            ops.iter_mut().for_each(|op| match op {
+                Op::Put(key) | Op::Insert(key) if random.below(4) > 0 => *op = Op::Remove(*key),
+                _ => {}
+            });
+        }
         if random.below(3) == 0 {
             // What a careful program does: names first, then rows in key order.
             ops.sort_by_key(|op| match op {
@@ -124,6 +184,12 @@ impl Keys {
                 Op::Modify(key) | Op::Remove(key) => key + 1,
                 _ => u32::MAX,
             });
+        }
+        if random.below(4) == 0 {
+            // What is read twice must be the same, whatever happens between, to segments too.
+            let look = Op::Range { keys: self.range(random), sequential: random.below(2) == 0 };
+            ops.insert(0, look.clone());
+            ops.push(look);
         }
         ops
     }

@@ -8,7 +8,6 @@ mod cluster;
 mod session;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use postgres::{Client, IsolationLevel};
@@ -16,6 +15,7 @@ use postgres::{Client, IsolationLevel};
 use super::anomaly::{Anomaly, Name};
 use super::attempt::Attempt;
 use super::check;
+use super::numbers::Numbers;
 use super::ops::Keys;
 use super::record::{History, Kind, Stamp};
 use crate::Failure;
@@ -147,16 +147,12 @@ impl Summary {
 /// What the connections of a round share.
 struct World {
     keys: Keys,
-    versions: Vec<AtomicU64>,
+    numbers: Numbers,
     start: Instant,
     end: Instant,
 }
 
 impl World {
-    fn number(&self, key: u32) -> u64 {
-        self.versions[key as usize].fetch_add(1, Relaxed) + 1
-    }
-
     fn now(&self) -> u64 {
         self.start.elapsed().as_nanos() as u64 + 1
     }
@@ -224,9 +220,9 @@ fn one_round(
 ) -> Result<Vec<Anomaly>, Failure> {
     let mut random = Random::part(plan.seed, round);
     let keys = super::keys(&mut random);
-    let versions = (0..keys.all).map(|_| AtomicU64::new(0)).collect();
+    let numbers = Numbers::new(keys.all);
     let start = Instant::now();
-    let world = &World { keys, versions, start, end: start + ROUND_TIME };
+    let world = &World { keys, numbers, start, end: start + ROUND_TIME };
     let mut history = fill(world, client, &mut random)?;
     std::thread::scope(|scope| -> Result<(), Failure> {
         let threads: Vec<_> = (0..plan.threads)
@@ -263,7 +259,7 @@ fn fill(world: &World, client: &mut Client, random: &mut Random) -> Result<Histo
         let table = TABLES[(key / world.keys.each) as usize];
         let Stamp { txn, write } = first.stamp();
         text.push_str(&format!("INSERT INTO {table} VALUES ({key}, {txn}, {write});"));
-        first.wrote(key, world.number(key), write, false);
+        first.wrote(key, world.numbers.next(key), write, false);
     }
     text.push_str("COMMIT;");
     client.batch_execute(&text).map_err(sql)?;

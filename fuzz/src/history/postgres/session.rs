@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
     pub(super) fn run(mut self, level: Level) -> Result<(History, u64), Failure> {
         while !self.world.is_over() {
             let ops = match self.random.below(100) {
-                0..90 => self.world.keys.transaction(&mut self.random),
+                0..90 => self.world.keys.transaction(&mut self.random, false),
                 _ => vec![self.world.keys.read(&mut self.random)],
             };
             self.transaction(&ops, level)?;
@@ -154,7 +154,9 @@ impl<'a> Running<'a> {
             Op::Range { keys, .. } => self.range(keys.clone(), all),
             Op::Top { keys, rows } => self.range(keys.clone(), *rows),
             Op::First { table } => self.range(self.world.keys.table(*table), 1),
-            Op::Last { table } | Op::Full { table } => self.range(self.world.keys.table(*table), all),
+            Op::Last { table } | Op::Full { table } | Op::Len { table } => {
+                self.range(self.world.keys.table(*table), all)
+            }
             Op::Update { table, remainder } => self.update(*table, *remainder),
             // Names are ours alone.
             Op::Lock { .. } => Ok(()),
@@ -214,7 +216,7 @@ impl<'a> Running<'a> {
         }
         let stamp = self.attempt.stamp();
         self.change(key, stamp)?;
-        self.attempt.wrote(key, self.world.number(key), stamp.write, false);
+        self.attempt.wrote(key, self.world.numbers.next(key), stamp.write, false);
         Ok(())
     }
 
@@ -224,7 +226,7 @@ impl<'a> Running<'a> {
         self.attempt.saw(key, row.as_ref().map(found));
         let stamp = self.attempt.stamp();
         if row.is_none() && self.add(key, stamp)? {
-            self.attempt.wrote(key, self.world.number(key), stamp.write, false);
+            self.attempt.wrote(key, self.world.numbers.next(key), stamp.write, false);
         }
         Ok(())
     }
@@ -232,7 +234,7 @@ impl<'a> Running<'a> {
     fn modify(&mut self, key: u32) -> Result<(), Stop> {
         let stamp = self.attempt.stamp();
         if self.get_for_update(key)? && self.change(key, stamp)? {
-            self.attempt.wrote(key, self.world.number(key), stamp.write, false);
+            self.attempt.wrote(key, self.world.numbers.next(key), stamp.write, false);
         }
         Ok(())
     }
@@ -241,7 +243,7 @@ impl<'a> Running<'a> {
         let row = self.tx.query_opt(&self.of(key).remove, &[&(key as i32)])?;
         self.attempt.saw(key, row.as_ref().map(found));
         if row.is_some() {
-            self.attempt.wrote(key, self.world.number(key), u32::MAX, true);
+            self.attempt.wrote(key, self.world.numbers.next(key), u32::MAX, true);
         }
         Ok(())
     }
@@ -255,7 +257,7 @@ impl<'a> Running<'a> {
             self.attempt.saw_in_range(key, row);
             let stamp = self.attempt.stamp();
             if row.is_some() && self.change(key, stamp)? {
-                self.attempt.wrote(key, self.world.number(key), stamp.write, false);
+                self.attempt.wrote(key, self.world.numbers.next(key), stamp.write, false);
             }
         }
         Ok(())
