@@ -174,7 +174,7 @@ fn options(round: u64, random: &mut Random) -> Options {
 }
 
 fn keys(random: &mut Random) -> Keys {
-    let each = 64 << random.below(6);
+    let each = 64 << random.below(5);
     Keys { each, all: each * TABLE_COUNT, hot: 8 << random.below(3) }
 }
 
