@@ -173,9 +173,13 @@ fn options(round: u64, random: &mut Random) -> Options {
         .checkpoint_interval(Duration::from_millis(20 + random.below(200)))
 }
 
-fn keys(random: &mut Random) -> Keys {
-    let each = 64 << random.below(5);
-    Keys { each, all: each * TABLE_COUNT, hot: 8 << random.below(3) }
+/// Keys of a table that grows through the whole round.
+const LONG_TABLE: u32 = 16_384;
+
+fn keys(round: u64, random: &mut Random) -> Keys {
+    let grows = round % 2 == 1;
+    let each = if grows { LONG_TABLE } else { 64 << random.below(5) };
+    Keys { each, all: each * TABLE_COUNT, hot: 8 << random.below(3), window: grows.then_some(0..0) }
 }
 
 fn one_round(plan: &Plan, round: u64, time: Duration, summary: &mut Summary) -> Result<Vec<Anomaly>, Failure> {
@@ -183,7 +187,7 @@ fn one_round(plan: &Plan, round: u64, time: Duration, summary: &mut Summary) -> 
     let folder = tempfile::tempdir()?;
     let options = options(round, &mut random);
     let db = options.clone().open(folder.path())?;
-    let (world, mut history) = World::new(db, keys(&mut random), &mut random)?;
+    let (world, mut history) = World::new(db, keys(round, &mut random), &mut random)?;
     let seed = random.next();
     std::thread::scope(|scope| -> Result<(), Failure> {
         let workers: Vec<_> = (0..plan.threads)

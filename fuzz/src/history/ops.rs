@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::random::Random;
 
 /// The keys of a run: tables of equally many, numbered through.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Keys {
     /// Keys of one table.
     pub(super) each: u32,
@@ -13,7 +13,15 @@ pub(super) struct Keys {
     pub(super) all: u32,
     /// Keys of each table that are used half of the time.
     pub(super) hot: u32,
+    /// The keys of each table that are used now, where tables grow all the time: a window that moves upwards, so that
+    /// segments are split again and again under those who use them.
+    pub(super) window: Option<Range<u32>>,
 }
+
+/// Keys in a window.
+const WINDOW: u32 = 96;
+/// Transactions in which a window moves by one key.
+const PACE: u64 = 3;
 
 /// One call.
 #[derive(Debug, Clone)]
@@ -68,8 +76,18 @@ impl Keys {
         table * self.each..(table + 1) * self.each
     }
 
+    /// The same keys when so many transactions have ended.
+    pub(super) fn after(&self, ended: u64) -> Keys {
+        let start = (ended / PACE % u64::from(self.each.saturating_sub(WINDOW).max(1))) as u32;
+        let window = self.window.as_ref().map(|_| start..(start + WINDOW).min(self.each));
+        Keys { window, ..*self }
+    }
+
     pub(super) fn any(&self, random: &mut Random) -> u32 {
         let table = random.below(u64::from(self.all / self.each)) as u32 * self.each;
+        if let Some(window) = &self.window {
+            return table + window.start + random.below(u64::from(window.end - window.start)) as u32;
+        }
         let bound = if random.below(2) == 0 { self.hot } else { self.each };
         // The hot keys lie apart, so that they are in several segments.
         let key = random.below(u64::from(bound)) as u32;
@@ -94,7 +112,19 @@ impl Keys {
             0..10 => Op::Get(self.any(random)),
             10..17 => Op::Range { keys: self.range(random), sequential: random.below(2) == 0 },
             17..19 => Op::Top { keys: self.range(random), rows: 1 + random.below(4) as usize },
-            _ => Op::Full { table: self.one_table(random) },
+            _ => self.all_or_window(random, |table| Op::Full { table }),
+        }
+    }
+
+    /// A call on a whole table; where tables are too large for that, on the keys that are used now.
+    fn all_or_window(&self, random: &mut Random, call: impl FnOnce(u32) -> Op) -> Op {
+        let table = self.one_table(random);
+        match &self.window {
+            None => call(table),
+            Some(window) => {
+                let start = table * self.each;
+                Op::Range { keys: start + window.start..start + window.end, sequential: random.below(2) == 0 }
+            }
         }
     }
 
@@ -104,7 +134,7 @@ impl Keys {
         match random.below(20) {
             0 => Op::Len { table },
             1 => Op::First { table },
-            2 => Op::Last { table },
+            2 => self.all_or_window(random, |table| Op::Last { table }),
             3 => self.many(random),
             _ => self.read(random),
         }
@@ -117,6 +147,7 @@ impl Keys {
             30..50 => Op::Insert(self.any(random)),
             50..75 => Op::Modify(self.any(random)),
             75..98 => Op::Remove(self.any(random)),
+            _ if self.window.is_some() => Op::Modify(self.any(random)),
             _ => self.update(random),
         }
     }
@@ -126,7 +157,8 @@ impl Keys {
     }
 
     fn update(&self, random: &mut Random) -> Op {
-        Op::Update { table: self.one_table(random), remainder: random.below(u64::from(UPDATED)) as u32 }
+        let remainder = random.below(u64::from(UPDATED)) as u32;
+        self.all_or_window(random, |table| Op::Update { table, remainder })
     }
 
     fn one(&self, random: &mut Random) -> Op {
@@ -141,9 +173,9 @@ impl Keys {
             152..180 => Op::Range { keys: self.range(random), sequential: random.below(2) == 0 },
             180..186 => Op::Top { keys: self.range(random), rows: 1 + random.below(4) as usize },
             186..188 => Op::First { table: self.one_table(random) },
-            188..190 => Op::Last { table: self.one_table(random) },
-            190..193 => Op::Full { table: self.one_table(random) },
-            193 => Op::Len { table: self.one_table(random) },
+            188..190 => self.all_or_window(random, |table| Op::Last { table }),
+            190..193 => self.all_or_window(random, |table| Op::Full { table }),
+            193 => self.all_or_window(random, |table| Op::Len { table }),
             194 => self.update(random),
             _ => Op::Lock { name: NAMES[random.below(3) as usize], shared: random.below(2) == 0 },
         }

@@ -15,12 +15,12 @@ use crate::Failure;
 
 impl Worker<'_> {
     pub(super) fn single_write(&mut self) -> Result<(), Failure> {
-        let op = self.world.keys.write(&mut self.random);
+        let op = self.keys().write(&mut self.random);
         self.single(Kind::Transaction, |world, attempt| world.write(attempt, &op))
     }
 
     pub(super) fn single_read(&mut self) -> Result<(), Failure> {
-        let op = self.world.keys.read_outside(&mut self.random);
+        let op = self.keys().read_outside(&mut self.random);
         self.single(Kind::Outside, |world, attempt| world.read_outside(attempt, &op))
     }
 

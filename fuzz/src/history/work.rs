@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use gangline::{Durability, Snapshot};
 
 use super::attempt::Attempt;
+use super::ops::Keys;
 use super::record::{History, Kind, TxnId};
 use super::world::World;
 use crate::Failure;
@@ -63,6 +64,15 @@ impl<'a> Worker<'a> {
         Ok(self.history)
     }
 
+    fn ended(&self) -> u64 {
+        self.world.ended.load(Relaxed)
+    }
+
+    /// The keys that are used now.
+    pub(super) fn keys(&self) -> Keys {
+        self.world.keys.after(self.ended())
+    }
+
     pub(super) fn id(&mut self) -> TxnId {
         self.next += 1;
         (u64::from(self.thread) + 1) << 40 | self.next
@@ -74,8 +84,8 @@ impl<'a> Worker<'a> {
     }
 
     fn transaction(&mut self) -> Result<(), Failure> {
-        let low_tide = self.world.ended.load(Relaxed) / TIDE % 2 == 1;
-        let ops = self.world.keys.transaction(&mut self.random, low_tide);
+        let low_tide = self.ended() / TIDE % 2 == 1 && self.world.keys.window.is_none();
+        let ops = self.keys().transaction(&mut self.random, low_tide);
         let aborts = self.random.below(25) == 0;
         // Some linger, so that others come between their calls and their commit also where threads are few.
         let lingers = self.random.below(4) == 0;
@@ -118,7 +128,7 @@ impl<'a> Worker<'a> {
 
     /// Reads a snapshot once more, or takes one.
     fn snapshot(&mut self) -> Result<(), Failure> {
-        let op = self.world.keys.read(&mut self.random);
+        let op = self.keys().read(&mut self.random);
         if self.kept.is_none() {
             let attempt = Attempt::new(self.id());
             let begin = self.world.now();

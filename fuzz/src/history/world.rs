@@ -37,8 +37,8 @@ impl World {
         let numbers = Arc::new(Numbers::new(keys.all));
         let (over, ended, operations) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
         let world = World { db, keys, numbers, start: Instant::now(), over, ended, operations };
-        let one_in = if random.below(4) == 0 { 2 } else { 16 };
-        let present: Vec<u32> = (0..keys.all).filter(|_| random.below(one_in) == 0).collect();
+        let one_in = if random.below(4) == 0 && world.keys.window.is_none() { 2 } else { 16 };
+        let present: Vec<u32> = (0..world.keys.all).filter(|_| random.below(one_in) == 0).collect();
         let mut first = Attempt::new(0);
         let values: Vec<(u32, Stamp)> = present.into_iter().map(|key| (key, first.stamp())).collect();
         world.db.transact(|tx| {

@@ -219,7 +219,7 @@ fn one_round(
     found: &mut Found,
 ) -> Result<Vec<Anomaly>, Failure> {
     let mut random = Random::part(plan.seed, round);
-    let keys = super::keys(&mut random);
+    let keys = super::keys(0, &mut random);
     let numbers = Numbers::new(keys.all);
     let start = Instant::now();
     let world = &World { keys, numbers, start, end: start + ROUND_TIME };
