@@ -106,8 +106,8 @@ fn what_is_held_is_had_again_whoever_waits() {
         "
         rows 1=10
         T1 put 1 11: ok
-        T2 all: waits
         T3 get 1: waits
+        T2 all: waits
         T1 get 1: 11
         T1 put 1 12: ok
         T1 add 1 1: 13
@@ -146,6 +146,7 @@ fn when_the_front_runs_out_of_time_those_behind_go_on() {
         timeout 3000
         T1 get 1: 10
         T2 put 1 12: waits
+        await T2 1500: ok
         T3 get 1: waits
         await T2: ok
           T2 put 1 12: LockTimeout
@@ -166,10 +167,10 @@ fn who_raises_a_lock_and_runs_out_of_time_keeps_what_it_had() {
         T1 get 1: 10
         T2 getu 1: 10
         T2 put 1 12: waits
-        T3 getu 1: waits
         await T2: ok
           T2 put 1 12: LockTimeout
         T2 get 1: 10
+        T3 getu 1: waits
         T2 commit: ok
           T3 getu 1: 10
         T1 commit: ok
@@ -201,12 +202,10 @@ fn a_guard_counts_as_held_by_what_its_thread_begins() {
 }
 
 #[test]
-fn names_are_wanted_alone_in_the_end_and_a_guard_goes_past_that() {
-    // T2 is refused six times: three rows that others hold, then, with the table its own, three names.
+fn after_three_restarts_the_whole_table_is_taken() {
     holds(
         "
         rows 1=10 2=20 3=30 4=40
-        T1 guard lead: ok
         T3 put 3 33: ok
         T4 put 2 24: ok
         T5 put 1 15: ok
@@ -216,10 +215,12 @@ fn names_are_wanted_alone_in_the_end_and_a_guard_goes_past_that() {
           T2 put 4 42: ok
           T2 put 3 32: ok
         T2 put 2 22: starts over, waits
+        T6 get 9: none
         T4 commit: ok
           T2 put 4 42: ok
           T2 put 3 32: ok
           T2 put 2 22: ok
+        T6 commit: ok
         T2 put 1 12: starts over, waits
         T5 commit: ok
           T2 put 4 42: ok
@@ -230,7 +231,72 @@ fn names_are_wanted_alone_in_the_end_and_a_guard_goes_past_that() {
         T2 commit: ok
           T6 get 9: none
         T6 commit: ok
+        ",
+    );
+}
+
+#[test]
+fn names_are_wanted_alone_in_the_end_and_who_holds_a_guard_goes_past_that() {
+    // T2 is refused six times for names that others hold. Then it wants all names, which T1 has a part of.
+    holds(
+        "
+        rows 1=10
+        T1 guard lead: ok
+        T3 lock a6: ok
+        T4 lock a5: ok
+        T5 lock a4: ok
+        T6 lock a3: ok
+        T7 lock a2: ok
+        T8 lock a1: ok
+        T2 put 1 12: ok
+        T2 lock a6: starts over, waits
+        T3 commit: ok
+          T2 put 1 12: ok
+          T2 lock a6: ok
+        T2 lock a5: starts over, waits
+        T4 commit: ok
+          T2 put 1 12: ok
+          T2 lock a6: ok
+          T2 lock a5: ok
+        T2 lock a4: starts over, waits
+        T5 commit: ok
+          T2 put 1 12: ok
+          T2 lock a6: ok
+          T2 lock a5: ok
+          T2 lock a4: ok
+        T2 lock a3: starts over, waits
+        T6 commit: ok
+          T2 put 1 12: ok
+          T2 lock a6: ok
+          T2 lock a5: ok
+          T2 lock a4: ok
+          T2 lock a3: ok
+        T2 lock a2: starts over, waits
+        T7 commit: ok
+          T2 put 1 12: ok
+          T2 lock a6: ok
+          T2 lock a5: ok
+          T2 lock a4: ok
+          T2 lock a3: ok
+          T2 lock a2: ok
+        T2 lock a1: starts over, waits
+        T8 commit: ok
+        T9 lock x: waits
+        T1 lock sledge: ok
+        T1 put 1 11: ok
+        T1 commit: ok
         T1 unguard: ok
+          T2 put 1 12: ok
+          T2 lock a6: ok
+          T2 lock a5: ok
+          T2 lock a4: ok
+          T2 lock a3: ok
+          T2 lock a2: ok
+          T2 lock a1: ok
+        T2 commit: ok
+          T9 lock x: ok
+        T9 commit: ok
+        db get 1: 12
         ",
     );
 }

@@ -11,7 +11,8 @@
 //! `remove K`, `add K N` (modify), `plus K N` (get, then put), `addall N` (update of all rows), `lock NAME`,
 //! `share NAME`, `commit`, `abort`; `once` before a command makes it a single call on the database. Between transactions,
 //! `guard NAME` takes a name for the actor's thread and `unguard` gives all those back. A second line `timeout MS` sets
-//! how long locks are waited for, and `await T1` lets time pass until that actor waits no more.
+//! how long locks are waited for; `await T1` lets time pass until that actor waits no more, and `await T1 MS` until it has
+//! waited for so long, so that the time of those who come behind it ends well after its own.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ use gangline::{Access, Db, Error, ErrorKind, Options, Result, Snapshot, Table, T
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, until};
 
 pub(crate) const ROWS: Table<u64, Row> = Table::new("rows");
 
@@ -123,7 +124,10 @@ impl Stage {
     fn give(&mut self, command: &str) -> String {
         let (actor, step) = command.split_once(' ').unwrap_or_else(|| panic!("{command:?} has no actor"));
         if actor == "await" {
-            self.await_end_of_wait(step);
+            match step.split_once(' ') {
+                None => self.await_end_of_wait(step),
+                Some((actor, age)) => self.await_age(actor, Duration::from_millis(number(age))),
+            }
             self.settle(command);
             return format!("{command}: ok\n{}", self.report(command, actor, step));
         }
@@ -158,6 +162,14 @@ impl Stage {
             assert!(Instant::now() < end, "{actor} still waits");
             self.board.changed.wait_for(&mut told, Duration::from_millis(10));
         }
+    }
+
+    fn await_age(&self, actor: &str, age: Duration) {
+        until("the actor has waited for so long", || {
+            let dump = self.db.locks().dump();
+            let mut waiting = dump.granules.iter().flat_map(|granule| &granule.waiting);
+            waiting.any(|waiter| *waiter.thread == *actor && waiter.age >= age)
+        });
     }
 
     /// The line of a command and those of what followed from it.

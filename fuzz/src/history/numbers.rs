@@ -49,3 +49,58 @@ pub(super) fn settle(history: &mut History) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::check;
+    use super::super::record::{Kind, Read, Stamp, Txn, Write};
+    use super::*;
+
+    fn txn(id: TxnId, reads: Vec<Read>, writes: Vec<Write>) -> Txn {
+        Txn { id, kind: Kind::Transaction, thread: 0, begin: id, end: id, reads, writes }
+    }
+
+    fn write(version: u64, removes: bool) -> Write {
+        Write { key: 1, version, write: 0, removes }
+    }
+
+    fn read(seen: Option<TxnId>) -> Read {
+        Read { key: 1, in_range: false, seen: seen.map(|txn| Stamp { txn, write: 0 }) }
+    }
+
+    #[test]
+    fn a_removal_comes_right_behind_what_it_removed() {
+        let numbers = Numbers::new(2);
+        let (first, second) = (numbers.next(1), numbers.next(1));
+        let txns = vec![
+            txn(0, vec![], vec![write(first, false)]),
+            txn(1, vec![read(Some(0))], vec![write(UNKNOWN, true)]),
+            txn(2, vec![read(None)], vec![write(second, false)]),
+        ];
+        let mut history = History { txns, faults: Vec::new() };
+        settle(&mut history);
+        let versions: Vec<u64> = history.txns.iter().map(|txn| txn.writes[0].version).collect();
+        assert!(versions.is_sorted_by(|a, b| a < b), "{versions:?}");
+        assert_eq!(check(&history), []);
+    }
+
+    #[test]
+    fn two_removals_of_one_version_are_found() {
+        let txns = vec![
+            txn(0, vec![], vec![write(2, false)]),
+            txn(1, vec![read(Some(0))], vec![write(UNKNOWN, true)]),
+            txn(2, vec![read(Some(0))], vec![write(UNKNOWN, true)]),
+        ];
+        let mut history = History { txns, faults: Vec::new() };
+        settle(&mut history);
+        assert_ne!(check(&history), []);
+    }
+
+    #[test]
+    fn a_removal_of_what_nobody_wrote_is_found() {
+        let txns = vec![txn(0, vec![], vec![write(2, false)]), txn(1, vec![read(Some(7))], vec![write(UNKNOWN, true)])];
+        let mut history = History { txns, faults: Vec::new() };
+        settle(&mut history);
+        assert_ne!(check(&history), []);
+    }
+}
