@@ -5,8 +5,10 @@
 #![expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 
 mod bad_input;
+mod declare;
 mod disk_full;
 mod durability;
+mod escalation;
 mod isolation;
 mod isolation_anomalies;
 mod isolation_outside;
@@ -23,5 +25,6 @@ mod pool;
 mod query;
 mod restarts;
 mod snapshots;
+mod strict;
 mod support;
 mod transactions;

@@ -1,6 +1,7 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
 mod dump;
+mod escalation;
 mod liveness;
 mod model;
 mod model_traps;
@@ -10,6 +11,7 @@ mod rows;
 mod speed;
 mod splits;
 mod stress;
+mod strict;
 
 use std::panic::Location;
 use std::sync::Arc;
