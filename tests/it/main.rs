@@ -14,6 +14,7 @@ mod isolation;
 mod isolation_anomalies;
 mod isolation_outside;
 mod isolation_phantoms;
+mod isolation_queues;
 mod isolation_schedules;
 mod isolation_stage;
 mod keys;
