@@ -95,8 +95,8 @@ impl TestTable {
         let merged = Arc::new(SegmentLock { low, high, head: Head::new() });
         let left = std::mem::replace(&mut segments[index], merged);
         drop(segments);
-        left.head.retire();
-        right.head.retire();
+        left.head.retire().wake();
+        right.head.retire().wake();
     }
 }
 
