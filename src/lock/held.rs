@@ -61,6 +61,8 @@ pub(crate) struct Held {
     pub(crate) segments: SmallVec<[HeldSegment; 2]>,
     pub(crate) rows: Rows,
     pub(crate) waiting: Option<Box<Waiting>>,
+    /// When a wait was last granted, so that what others wait for can be timed.
+    pub(crate) waited_until: Option<Instant>,
     pub(crate) owner: Option<Owner>,
 }
 
@@ -178,6 +180,9 @@ impl Held {
         }
         if let Some(mode) = self.names_root.take() {
             manager.names_root.release(mode, wakes);
+        }
+        if let Some(since) = self.waited_until.take() {
+            manager.counters.hold_time.add(since.elapsed());
         }
     }
 }

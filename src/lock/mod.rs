@@ -2,6 +2,8 @@
 
 mod attempt;
 mod blame;
+mod chain;
+mod collect;
 mod counters;
 mod dump;
 mod granule;
@@ -9,6 +11,8 @@ mod guard;
 mod head;
 mod heads;
 mod held;
+mod histogram;
+mod locked;
 mod manager;
 mod mode;
 mod plan;
@@ -27,9 +31,12 @@ mod word;
 #[cfg(test)]
 mod tests;
 
-pub use counters::LockCounters;
+pub use chain::{Blocker, WaitChain};
+pub use counters::{LevelTimes, LockCounters};
 pub use dump::{GranuleLocks, LockDump, LockHolder};
 pub use guard::LockGuard;
+pub use histogram::Histogram;
+pub use locked::{LockedGranule, LockedKey};
 pub use manager::LockManager;
 pub use mode::Mode;
 

@@ -274,7 +274,7 @@ impl LockSet {
             Waited::Granted | Waited::Retired => Ok(()),
             Waited::TimedOut(wanted) => {
                 self.manager.counters.timeouts.add();
-                Err(blame::timeout(&self.manager, &wanted, since.elapsed()))
+                Err(blame::timeout(&self.manager, self.slot().id(), &wanted, since.elapsed()))
             }
         }
     }

@@ -61,7 +61,12 @@ fn thread_name() -> Arc<str> {
 }
 
 impl Slot {
-    /// The id of the lock set that uses the slot now.
+    /// The id of the lock set that uses the slot now. Takes the latch.
+    pub(crate) fn id(&self) -> u64 {
+        self.held.lock().owner.as_ref().map_or(0, |owner| self.holder_id(owner))
+    }
+
+    /// The same, for one who has the latch.
     pub(crate) fn holder_id(&self, owner: &Owner) -> u64 {
         self.number << 32 | u64::from(owner.use_count)
     }

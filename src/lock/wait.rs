@@ -34,6 +34,7 @@ pub(crate) fn wait(manager: &LockManager, slot: &Slot, wanted: Wanted, deadline:
     let wanted = held.waiting.take().expect("only this thread takes its wait away").wanted;
     match outcome {
         Some(Outcome::Granted) => {
+            held.waited_until = Some(Instant::now());
             held.record(wanted);
             Waited::Granted
         }
@@ -59,8 +60,11 @@ fn queue_and_park(
         Enqueued::Queued => {}
     }
     manager.counters.waits.add();
-    if let Some(outcome) = waiter.park(deadline) {
-        return Some(outcome);
+    let since = Instant::now();
+    let parked = waiter.park(deadline);
+    manager.counters.waited(target, since.elapsed());
+    if parked.is_some() {
+        return parked;
     }
     let mut wakes = Wakes::new();
     let removed = target.cancel(manager, waiter, &mut wakes);

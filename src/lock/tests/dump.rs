@@ -52,6 +52,25 @@ fn the_data_has_the_queue_in_its_order() {
 }
 
 #[test]
+fn the_data_serializes_with_keys_modes_and_lines_as_text() {
+    type Holder = (u64, Option<String>, String, String, u64, String);
+    let (manager, table) = (manager(), TestTable::new(1, &[]));
+    let caller = Location::caller();
+    let mut holder = LockSet::begin(&manager, caller, Some("night run".into()));
+    holder.lock_row(&table, b"a", U).unwrap();
+    let row = manager.dump().granules.pop().unwrap();
+    let bytes = bincode::serde::encode_to_vec(&row, bincode::config::standard()).unwrap();
+    let (back, read) = bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
+    let ((kind, on, key), holders, waiting): ((String, String, String), Vec<Holder>, Vec<Holder>) = back;
+    assert_eq!((read, &*kind, &*on, &*key), (bytes.len(), "row", "test", "0x61"));
+    let (id, label, thread, mode, age, line) = &holders[0];
+    assert_eq!((*id, label.as_deref(), &**mode), (row.holders[0].id, Some("night run"), "U"));
+    assert_eq!((Some(&**thread), line), (thread::current().name(), &caller.to_string()));
+    assert_eq!(u128::from(*age), row.holders[0].age.as_nanos());
+    assert_eq!((holders.len(), waiting.len()), (1, 0));
+}
+
+#[test]
 fn each_lock_set_has_an_id_of_its_own_and_threads_reuse_slots() {
     let (manager, table) = (manager(), TestTable::new(1, &[]));
     let mut ids = Vec::new();

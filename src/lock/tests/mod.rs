@@ -1,5 +1,7 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
+mod blame;
+mod counters;
 mod dump;
 mod liveness;
 mod model;
