@@ -53,6 +53,7 @@ mod options;
 
 mod codec;
 mod context;
+mod events;
 pub mod lock;
 mod storage;
 

@@ -16,6 +16,8 @@ pub(crate) const MAX_PAGE_ROW_BYTES: usize = 5 * 1024;
 pub const MAX_NAME_BYTES: usize = 255;
 /// Runs of a transaction after which its plan is widened to table locks, and again to the database.
 pub(crate) const RESTARTS_PER_STAGE: u32 = 3;
+/// Waits for a lock from this long on are told to a `tracing` subscriber.
+pub(crate) const LONG_WAIT: Duration = Duration::from_millis(100);
 /// Tables up to this many rows are scanned on the calling thread.
 pub(crate) const INLINE_SCAN_ROWS: u64 = 2_048;
 

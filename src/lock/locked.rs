@@ -134,7 +134,6 @@ impl LockedGranule {
     }
 
     /// The granule of a wait. A row does not know its table, so that is looked up by `find`.
-    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "only events name a granule without a dump"))]
     pub(crate) fn of_target(target: &Target, find: impl Fn(u32) -> Option<Arc<dyn LockTable>>) -> LockedGranule {
         let mut room = KeyRoom::default();
         let granule = target.granule(&mut room);

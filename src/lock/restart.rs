@@ -3,6 +3,7 @@
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::Result;
+use crate::events;
 use crate::options::RESTARTS_PER_STAGE;
 
 use super::held::Held;
@@ -26,6 +27,7 @@ impl LockSet {
         self.restarts += 1;
         debug_assert!(self.restarts <= MAX_RESTARTS, "L11: restarts are bounded");
         self.manager.counters.restarts.add();
+        events::restart(self.who(), self.restarts);
         self.restart_wanted = false;
         let mut plan = self.plan.take().unwrap_or_default();
         if self.restarts >= MAX_RESTARTS {
@@ -34,11 +36,12 @@ impl LockSet {
             plan.widen_to_tables();
         }
         if self.restarts.is_multiple_of(RESTARTS_PER_STAGE) {
-            self.manager.counters.escalations.add();
+            self.note_escalation(if self.restarts >= MAX_RESTARTS { "database" } else { "tables" });
+            events::site_restarts(self.who(), self.restarts);
         }
         while plan.row_count() > self.manager.max_row_locks() {
             plan.widen_largest();
-            self.manager.counters.escalations.add();
+            self.note_escalation("table");
         }
         let taken = self.take(&plan);
         self.plan = Some(plan);

@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{ErrorKind, Result};
+use crate::events::{self, Who};
 use crate::options::RESTARTS_PER_STAGE;
 
 use super::blame;
@@ -261,11 +262,20 @@ impl LockSet {
         learn(&mut plan);
         if too_many {
             plan.widen_largest();
-            self.manager.counters.escalations.add();
+            self.note_escalation("table");
         }
         self.plan = Some(plan);
         self.restart_wanted = true;
         Err(blame::restart())
+    }
+
+    pub(super) fn note_escalation(&self, on: &str) {
+        self.manager.counters.escalations.add();
+        events::escalation(self.who(), on);
+    }
+
+    pub(super) fn who(&self) -> Who<'_> {
+        Who { label: self.label.as_deref(), caller: self.caller }
     }
 
     fn wait(&self, wanted: Wanted) -> Result<()> {
@@ -274,7 +284,9 @@ impl LockSet {
             Waited::Granted | Waited::Retired => Ok(()),
             Waited::TimedOut(wanted) => {
                 self.manager.counters.timeouts.add();
-                Err(blame::timeout(&self.manager, self.slot().id(), &wanted, since.elapsed()))
+                let error = blame::timeout(&self.manager, self.slot().id(), &wanted, since.elapsed());
+                events::timed_out(self.who(), &error);
+                Err(error)
             }
         }
     }

@@ -1,11 +1,15 @@
 //! Waiting for one lock: into the queue, parked, and out of it again.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use crate::events::{self, Who};
+use crate::options::LONG_WAIT;
 
 use super::granule::Target;
 use super::head::Enqueued;
-use super::held::{Waiting, Wanted};
+use super::held::{Owner, Waiting, Wanted};
+use super::locked::LockedGranule;
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::slot::Slot;
@@ -29,7 +33,7 @@ pub(crate) fn wait(manager: &LockManager, slot: &Slot, wanted: Wanted, deadline:
     let waiting = Waiting { wanted, waiter: waiter.clone(), since: Instant::now() };
     // Shown before it is queued, so that a dump never misses a waiter that the queue has.
     slot.held.lock().waiting = Some(Box::new(waiting));
-    let outcome = queue_and_park(manager, &target, from, to, &waiter, deadline);
+    let outcome = queue_and_park(manager, slot, &target, (from, to), &waiter, deadline);
     let mut held = slot.held.lock();
     let wanted = held.waiting.take().expect("only this thread takes its wait away").wanted;
     match outcome {
@@ -45,9 +49,9 @@ pub(crate) fn wait(manager: &LockManager, slot: &Slot, wanted: Wanted, deadline:
 
 fn queue_and_park(
     manager: &LockManager,
+    slot: &Slot,
     target: &Target,
-    from: Option<Mode>,
-    to: Mode,
+    (from, to): (Option<Mode>, Mode),
     waiter: &Arc<Waiter>,
     deadline: Option<Instant>,
 ) -> Option<Outcome> {
@@ -62,7 +66,11 @@ fn queue_and_park(
     manager.counters.waits.add();
     let since = Instant::now();
     let parked = waiter.park(deadline);
-    manager.counters.waited(target, since.elapsed());
+    let waited = since.elapsed();
+    manager.counters.waited(target, waited);
+    if waited >= LONG_WAIT {
+        tell_of(slot, target, to, waited);
+    }
     if parked.is_some() {
         return parked;
     }
@@ -71,6 +79,18 @@ fn queue_and_park(
     wakes.wake();
     // When the lock was handed over just before, it is taken after all.
     if removed { None } else { waiter.outcome() }
+}
+
+#[cold]
+fn tell_of(slot: &Slot, target: &Target, to: Mode, waited: Duration) {
+    let (owner, granule) = {
+        let held = slot.held.lock();
+        let table = |id| held.tables.iter().find(|held| held.id == id).map(|held| held.table.clone());
+        (held.owner.clone(), LockedGranule::of_target(target, table))
+    };
+    if let Some(Owner { label, caller, .. }) = owner {
+        events::long_wait(Who { label: label.as_deref(), caller }, &granule, &to, waited);
+    }
 }
 
 impl Target {

@@ -3,6 +3,8 @@
 mod blame;
 mod counters;
 mod dump;
+#[cfg(feature = "tracing")]
+mod events;
 mod liveness;
 mod model;
 mod model_traps;
