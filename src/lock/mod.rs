@@ -16,6 +16,8 @@ mod locked;
 mod manager;
 mod mode;
 mod plan;
+#[doc(hidden)]
+pub mod probe;
 mod queue;
 mod restart;
 mod row_key;
