@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::thread_local;
 
 /// What kind of the user's code a thread is running for the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ thread_local! {
 /// Marks the thread as running user code until the returned value is dropped. Marks nest.
 #[must_use]
 pub(crate) fn enter(activity: Activity, site: &'static Location<'static>) -> Scope {
-    Scope { before: ENTERED.replace(Some(Entered { activity, site })), not_send: PhantomData }
+    Scope { before: ENTERED.with(|entered| entered.replace(Some(Entered { activity, site }))), not_send: PhantomData }
 }
 
 /// Gives the thread its former mark back when dropped, also in a panic.
@@ -72,7 +73,7 @@ pub(crate) struct Scope {
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        ENTERED.set(self.before);
+        ENTERED.with(|entered| entered.set(self.before));
     }
 }
 
@@ -83,7 +84,7 @@ impl Drop for Scope {
 /// [`ErrorKind::Nested`], with the place of the call and of what it stands in.
 #[inline]
 pub(crate) fn check_free(call: &'static str, site: &'static Location<'static>) -> Result<()> {
-    match ENTERED.get() {
+    match ENTERED.with(Cell::get) {
         None => Ok(()),
         Some(entered) => Err(nested(call, site, entered)),
     }
@@ -165,12 +166,12 @@ pub(crate) fn holds_names() -> bool {
 
 /// Whether the thread runs one of the user's closures for the library, so that [`check_free`] would refuse.
 pub(crate) fn in_activity() -> bool {
-    ENTERED.get().is_some()
+    ENTERED.with(Cell::get).is_some()
 }
 
 /// Whether the thread runs a job of a pool, or is a thread of a pool.
 pub(crate) fn in_job() -> bool {
-    JOBS.get() > 0
+    JOBS.with(Cell::get) > 0
 }
 
 fn visit_held(mut visit: impl FnMut(&HeldName)) {
@@ -244,7 +245,7 @@ fn unknown_guard(call: &'static str, site: &'static Location<'static>, held: &He
 pub(crate) fn adopt(inherited: &Inherited) -> Adopted {
     let inherited = inherited.clone();
     let before = INHERITED.try_with(|slot| slot.replace(inherited)).unwrap_or_default();
-    JOBS.set(JOBS.get() + 1);
+    JOBS.with(|jobs| jobs.set(jobs.get() + 1));
     Adopted { before, not_send: PhantomData }
 }
 
@@ -259,7 +260,7 @@ impl Drop for Adopted {
     fn drop(&mut self) {
         let before = std::mem::take(&mut self.before);
         let _ = INHERITED.try_with(|slot| slot.replace(before));
-        JOBS.set(JOBS.get() - 1);
+        JOBS.with(|jobs| jobs.set(jobs.get() - 1));
     }
 }
 

@@ -50,6 +50,7 @@
 
 mod error;
 mod options;
+mod sync;
 
 mod codec;
 mod context;

@@ -1,6 +1,6 @@
 //! The errors of the lock layer: who stands in the way, and what to do about it.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::chain::Blocker;
 use super::collect;
 use super::dump::{GranuleLocks, LockHolder};
 use super::held::Wanted;
+use super::locked::LockedGranule;
 use super::manager::LockManager;
 
 /// Holders that an error names, with those they wait for; the dump has them all.
@@ -44,15 +45,20 @@ pub(crate) fn refused_for_good(name: &str, restarts: u32) -> Error {
 /// `waiter` is the id of the lock set that gave up, which may hold the granule itself in another mode.
 #[cold]
 pub(crate) fn timeout(manager: &LockManager, waiter: u64, wanted: &Wanted, waited: Duration) -> Error {
+    let (granule, others) = in_the_way(manager, waiter, wanted);
+    let (mode, waited) = (wanted.to, waited.as_millis());
+    Error::new(ErrorKind::LockTimeout, format!("lock on {granule} in mode {mode} not granted in {waited} ms{others}"))
+}
+
+/// What was waited for, and who holds it and waits for it now.
+fn in_the_way(manager: &LockManager, waiter: u64, wanted: &Wanted) -> (LockedGranule, String) {
     let (dump, at) = collect::contended(manager, &wanted.target);
     let GranuleLocks { granule, waiting, .. } = &dump.granules[at];
-    let mut text = format!("lock on {granule} in mode {} not granted in {} ms", wanted.to, waited.as_millis());
-    let _ = match &dump.holders_of(at, waiter)[..] {
-        [] => write!(text, "; nobody holds it any more, so try again"),
-        blockers => write!(text, "{}", Blame(blockers)),
+    let holders = match &dump.holders_of(at, waiter)[..] {
+        [] => "; nobody holds it any more, so try again".to_owned(),
+        blockers => Blame(blockers).to_string(),
     };
-    let _ = write!(text, "; {} others wait for it", waiting.len());
-    Error::new(ErrorKind::LockTimeout, text)
+    (granule.clone(), format!("{holders}; {} others wait for it", waiting.len()))
 }
 
 /// The holders in one line, each with what it waits for and who holds that. Those who are named several times are

@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::codec::KeyBuf;
+use crate::sync::Instant;
 
 use super::dump::{GranuleLocks, LockDump, LockHolder};
 use super::granule::{Granule, Level, Target};

@@ -8,9 +8,9 @@
 //! looks at WAITERS, both on the same atomic. So at least one of them sees the other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 use super::mode::Mode;
 use super::queue::{Entry, Queue};
@@ -36,6 +36,7 @@ pub(crate) struct Head {
     queue: Mutex<Queue<Arc<Waiter>>>,
 }
 
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Head>() == 64);
 
 impl Default for Head {
@@ -45,7 +46,7 @@ impl Default for Head {
 }
 
 impl Head {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Head { word: AtomicU64::new(0), queue: Mutex::new(Queue::new()) }
     }
 

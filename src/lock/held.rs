@@ -2,9 +2,10 @@
 
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
 
 use smallvec::SmallVec;
+
+use crate::sync::Instant;
 
 use super::granule::{Granule, Level, Target};
 use super::manager::LockManager;

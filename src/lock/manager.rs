@@ -4,9 +4,10 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::Result;
+use crate::sync::Instant;
 
 use super::collect;
 use super::counters::{Counters, LockCounters};

@@ -14,6 +14,7 @@ mod held;
 mod histogram;
 mod locked;
 mod manager;
+mod map;
 mod mode;
 mod plan;
 #[doc(hidden)]

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
 
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{ErrorKind, Result};
 use crate::events::{self, Who};
 use crate::options::RESTARTS_PER_STAGE;
+use crate::sync::Instant;
 
 use super::blame;
 use super::held::{Held, Wanted};

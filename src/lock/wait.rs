@@ -1,10 +1,11 @@
 //! Waiting for one lock: into the queue, parked, and out of it again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::events::{self, Who};
 use crate::options::LONG_WAIT;
+use crate::sync::Instant;
 
 use super::granule::Target;
 use super::head::Enqueued;

@@ -4,16 +4,17 @@
 //! released, so that a woken thread never runs into it, and so that a task's waker (user code) runs under no latch.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
-use std::thread::{self, Thread};
-use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{self, Instant};
+
 /// Rounds of looking at the outcome before parking: a fraction of a microsecond, for a holder that is about to end on
 /// another core. More made no difference where threads outnumber the cores.
-const SPINS: u32 = 20;
+const SPINS: u32 = if sync::MODELLED { 0 } else { 20 };
 
 const WAITING: u8 = 0;
 const GRANTED: u8 = 1;

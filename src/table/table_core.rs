@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::cache::Cache;
 use super::directory::Directory;
@@ -14,6 +14,7 @@ use super::segment::{PageList, Segment};
 use super::versioned::Versioned;
 use crate::codec::{KeyBuf, PageBytes, Shape, show_key};
 use crate::lock::{Head, LockTable, SegmentLock};
+use crate::sync::Mutex;
 
 /// What the catalog says of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]

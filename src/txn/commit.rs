@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::engine::Engine;
@@ -13,6 +12,7 @@ use super::write_set::WriteSet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Durability;
 use crate::storage::journal::{Payload, Position, Reservation};
+use crate::sync::{Mutex, MutexGuard};
 use crate::table::apply::{Applier, Place, pinned_place};
 use crate::table::page::Garbage;
 use crate::table::registry::Registration;

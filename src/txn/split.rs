@@ -7,11 +7,12 @@
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::engine::Engine;
 use crate::events;
 use crate::lock::{LockSet, LockTable, Mode};
+use crate::sync::Instant;
 use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 

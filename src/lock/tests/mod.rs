@@ -18,11 +18,12 @@ mod stress;
 use std::panic::Location;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
 use crate::codec::KeyBuf;
+use crate::sync::Instant;
 
 use super::head::Head;
 use super::manager::LockManager;
