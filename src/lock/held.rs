@@ -15,6 +15,10 @@ use super::rows::Rows;
 use super::table::{LockTable, SegmentLock};
 use super::waiter::{Waiter, Wakes};
 
+/// Tables that stay noted for the next lock set of the slot. Counting references to a table costs as much as locking it,
+/// and all threads count in the same place.
+const KEPT_TABLES: usize = 2;
+
 /// A lock to wait for.
 pub(crate) struct Wanted {
     pub(crate) target: Target,
@@ -41,7 +45,7 @@ pub(crate) struct Owner {
 
 pub(crate) struct HeldTable {
     pub(crate) id: u32,
-    /// `None` until it is locked: the table of a request is noted first.
+    /// `None` until it is locked: the table of a request is noted first, and that of an earlier lock set may be left.
     pub(crate) mode: Option<Mode>,
     pub(crate) table: Arc<dyn LockTable>,
 }
@@ -167,12 +171,16 @@ impl Held {
             held.lock.head.release(held.mode, wakes);
         }
         self.segments.clear();
-        for held in self.tables.iter().rev() {
-            if let Some(mode) = held.mode {
-                held.table.head().release(mode, wakes);
+        for held in self.tables.iter_mut().rev() {
+            // All fields by name: what is kept must be as if it were noted anew.
+            let HeldTable { id: _, mode, table } = held;
+            if let Some(mode) = mode.take() {
+                table.head().release(mode, wakes);
             }
         }
-        self.tables.clear();
+        if self.tables.len() > KEPT_TABLES {
+            self.tables.clear();
+        }
         if let Some(mode) = self.database.take() {
             manager.database.release(mode, wakes);
         }

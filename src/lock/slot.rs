@@ -85,6 +85,17 @@ struct Slots {
     sweep_at: usize,
 }
 
+impl Drop for Registry {
+    /// No lock set is left, but idle slots still note the tables that they were used for last.
+    fn drop(&mut self) {
+        for slot in self.slots() {
+            // Dropped with no latch held, since rows of the program may go with a table.
+            let tables = std::mem::take(&mut slot.held.lock().tables);
+            drop(tables);
+        }
+    }
+}
+
 impl Registry {
     pub(crate) fn new(id: usize) -> Self {
         Registry { id, slots: Mutex::default() }

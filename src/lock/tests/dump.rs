@@ -129,3 +129,17 @@ fn a_panic_gives_the_locks_back() {
     assert!(panicked);
     assert_all_free(&manager, &[&table]);
 }
+
+#[test]
+fn idle_slots_keep_no_table_of_a_manager_that_is_gone() {
+    let (manager, tables) = (manager(), [1, 2, 3].map(|id| TestTable::new(id, &[])));
+    for used in [&tables[..2], &tables[2..]] {
+        let mut set = set(&manager);
+        used.iter().for_each(|table| set.lock_row(table, b"a", X).unwrap());
+    }
+    let held = || tables.each_ref().map(|table| Arc::strong_count(table) - 1);
+    assert!(held().iter().sum::<usize>() <= 2, "a slot keeps few tables: {:?}", held());
+    assert_all_free(&manager, &tables.each_ref());
+    drop(manager);
+    assert_eq!(held(), [0, 0, 0]);
+}
