@@ -25,7 +25,7 @@ use super::table::LockTable;
 /// let _renderer = locks.lock("renderer")?;
 /// let dump = locks.dump();
 /// let names: Vec<_> = dump.granules.iter().map(|locks| &locks.granule).collect();
-/// assert!(matches!(names[..], [LockedGranule::Names, LockedGranule::Name { name }] if &**name == "renderer"));
+/// assert!(matches!(names[..], [LockedGranule::Names, LockedGranule::Name { name, .. }] if &**name == "renderer"));
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
