@@ -71,7 +71,7 @@ pub(crate) fn restart(who: Who<'_>, restart: u32) {
 /// A transaction has started over so often that larger locks are planned for it: its call site should take locks in
 /// order, or say beforehand what it needs.
 #[cold]
-pub(crate) fn site_restarts(who: Who<'_>, restarts: u32) {
+pub(crate) fn site_restarts(who: Who<'_>, restarts: u64) {
     let _ = (who, restarts);
     event!(WARN, label = who.label, caller = %who.caller, restarts, "transactions of this call site keep starting over");
 }

@@ -82,7 +82,7 @@ pub use query::{Projected, Query};
 pub use recovery::{TableReport, VerifyReport};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
-pub use txn::{Snapshot, Transaction, TransactionOptions};
+pub use txn::{Footprint, Snapshot, Transaction, TransactionOptions};
 
 #[doc = include_str!("lab.md")]
 pub mod lab {}

@@ -14,8 +14,13 @@ pub(crate) const PAGE_BYTES: usize = 4 * 1024;
 pub(crate) const MAX_PAGE_ROW_BYTES: usize = 5 * 1024;
 /// Longest name of a table, an index or a named lock, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
-/// Runs of a transaction after which its plan is widened to table locks, and again to the database.
-pub(crate) const RESTARTS_PER_STAGE: u32 = 3;
+/// Restarts of a transaction after which its plan is widened to table locks.
+pub(crate) const RESTARTS_TO_TABLES: u32 = 3;
+/// Restarts of a transaction after which its plan is widened to the database. One less than the most there can be:
+/// the last is for a name that is wanted only then.
+pub(crate) const RESTARTS_TO_DATABASE: u32 = 5;
+/// Most restarts of a transaction.
+pub(crate) const MAX_RESTARTS: u32 = 6;
 /// Waits for a lock from this long on are told to a `tracing` subscriber.
 pub(crate) const LONG_WAIT: Duration = Duration::from_millis(100);
 /// Tables up to this many rows are scanned on the calling thread.
@@ -52,6 +57,7 @@ pub struct Options {
     pub(crate) lock_timeout: Duration,
     pub(crate) max_transaction_bytes: usize,
     pub(crate) max_row_locks: usize,
+    pub(crate) escalate_row_locks: usize,
     pub(crate) max_row_bytes: usize,
     pub(crate) scan_threads: usize,
     pub(crate) pool_threads: usize,
@@ -70,6 +76,7 @@ impl Default for Options {
             lock_timeout: Duration::from_secs(10),
             max_transaction_bytes: 32 << 20,
             max_row_locks: 100_000,
+            escalate_row_locks: 5_000,
             max_row_bytes: 16 << 20,
             scan_threads: 0,
             pool_threads: 8,
@@ -116,6 +123,14 @@ impl Options {
     /// Largest write set of one transaction, in encoded bytes (default 32 MiB).
     pub fn max_transaction_bytes(mut self, bytes: usize) -> Self {
         self.max_transaction_bytes = bytes;
+        self
+    }
+
+    /// Row locks in one table at which a transaction tries for a lock on the table in their place (default 5,000), and
+    /// again after each quarter more. It takes that lock only if it is free at once, and else goes on as before.
+    /// [`Db::update`](crate::Db::update) takes it, waiting, when it has so many rows to change.
+    pub fn escalate_row_locks(mut self, locks: usize) -> Self {
+        self.escalate_row_locks = locks;
         self
     }
 
@@ -173,6 +188,9 @@ impl Options {
         }
         if self.max_row_locks == 0 {
             return refuse("max_row_locks must be at least 1");
+        }
+        if self.escalate_row_locks == 0 {
+            return refuse("escalate_row_locks must be at least 1");
         }
         if self.max_transaction_bytes < 1024 {
             return refuse("max_transaction_bytes must be at least 1024");

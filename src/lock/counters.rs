@@ -15,6 +15,8 @@ pub(crate) struct Counters {
     pub(crate) restarts: Counter,
     pub(crate) timeouts: Counter,
     pub(crate) escalations: Counter,
+    pub(crate) refused_escalations: Counter,
+    pub(crate) restart_warnings: Counter,
     pub(crate) refused_reads: Counter,
     /// By what was waited for, in the order of [`LevelTimes`].
     wait_times: [Timer; 5],
@@ -56,8 +58,12 @@ pub struct LockCounters {
     pub restarts: u64,
     /// Waits that ended without the lock.
     pub timeouts: u64,
-    /// Restarts that put a lock on a table or on the database in place of smaller ones.
+    /// Times that a lock on a table or on the database took the place of smaller ones.
     pub escalations: u64,
+    /// Times that a transaction with many row locks tried for its table and went on without it.
+    pub refused_escalations: u64,
+    /// Warnings of calls that keep starting over: see [`LockManager::restarting`](super::LockManager::restarting).
+    pub restart_warnings: u64,
     /// Table locks that a read outside a transaction did without, because they were not free.
     pub refused_reads: u64,
     /// How long the waits took that have ended, with the lock or without.
@@ -107,6 +113,8 @@ impl Counters {
             restarts: self.restarts.get(),
             timeouts: self.timeouts.get(),
             escalations: self.escalations.get(),
+            refused_escalations: self.refused_escalations.get(),
+            restart_warnings: self.restart_warnings.get(),
             refused_reads: self.refused_reads.get(),
             wait_time,
             wait_time_by_level: LevelTimes { name, database, table, segment, row },

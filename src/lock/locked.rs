@@ -155,9 +155,8 @@ impl fmt::Display for LockedGranule {
             LockedGranule::Database => f.write_str("database"),
             LockedGranule::Table { table } => write!(f, "table {table:?}"),
             LockedGranule::Segment { table, low, high } => {
-                let end = |key: &Option<LockedKey>, none| key.as_ref().map_or(none, |key| key.text.clone());
-                let (low, high) = (end(low, "the start".into()), end(high, "the end".into()));
-                write!(f, "table {table:?} segment from {low} to {high}")
+                write!(f, "table {table:?} segment from {}", low.as_ref().map_or("the start", |low| &low.text))?;
+                high.as_ref().map_or(Ok(()), |high| write!(f, " up to {high}"))
             }
             LockedGranule::Row { table, key } => write!(f, "table {table:?} row {key}"),
         }

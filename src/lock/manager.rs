@@ -16,6 +16,7 @@ use super::guard::LockGuard;
 use super::head::Head;
 use super::heads::Heads;
 use super::mode::Mode;
+use super::restarting::Restarting;
 use super::row_key::RowKey;
 use super::slot::Registry;
 
@@ -41,12 +42,14 @@ pub struct LockManager {
     id: usize,
     timeout: Duration,
     max_row_locks: usize,
+    escalate_rows: usize,
     pub(crate) names_root: Head,
     pub(crate) database: Head,
     pub(crate) names: Heads<Arc<str>>,
     pub(crate) rows: Heads<RowKey>,
     pub(crate) registry: Registry,
     pub(crate) counters: Counters,
+    pub(super) restarting: Restarting,
 }
 
 impl fmt::Debug for LockManager {
@@ -60,22 +63,25 @@ impl LockManager {
     ///
     /// Lock sets of one manager cannot deadlock; the time-out ends waits for a holder that does not end.
     pub fn new(timeout: Duration) -> Arc<Self> {
-        Self::with_limits(timeout, usize::MAX)
+        Self::with_limits(timeout, usize::MAX, usize::MAX)
     }
 
-    /// As [`new`](Self::new), with the number of row locks at which a lock set restarts with the lock of a table.
-    pub(crate) fn with_limits(timeout: Duration, max_row_locks: usize) -> Arc<Self> {
+    /// As [`new`](Self::new), with the number of row locks at which a lock set restarts with the lock of a table, and
+    /// the number of row locks in one table at which it tries for that without a restart.
+    pub(crate) fn with_limits(timeout: Duration, max_row_locks: usize, escalate_rows: usize) -> Arc<Self> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Arc::new(LockManager {
             id,
             timeout,
             max_row_locks,
+            escalate_rows,
             names_root: Head::new(),
             database: Head::new(),
             names: Heads::new(),
             rows: Heads::new(),
             registry: Registry::new(id),
             counters: Counters::default(),
+            restarting: Restarting::default(),
         })
     }
 
@@ -159,6 +165,11 @@ impl LockManager {
     #[inline]
     pub(crate) fn max_row_locks(&self) -> usize {
         self.max_row_locks
+    }
+
+    #[inline]
+    pub(crate) fn escalate_rows(&self) -> usize {
+        self.escalate_rows
     }
 
     /// The end of a wait that begins now; `None` for a time-out beyond the clock.

@@ -8,7 +8,7 @@ use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{ErrorKind, Result};
 use crate::events::{self, Who};
-use crate::options::RESTARTS_PER_STAGE;
+use crate::options::MAX_RESTARTS;
 use crate::sync::Instant;
 
 use super::blame;
@@ -16,14 +16,12 @@ use super::held::{Held, Wanted};
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::plan::Plan;
+use super::refusal::{Refusal, Strict};
 use super::slot::{Registry, Slot};
 use super::step::Blocked;
 use super::table::{LockTable, SegmentLock};
 use super::wait::{Waited, wait};
 use super::waiter::Wakes;
-
-/// Restarts after which everything is locked, so that nothing can be refused (L11).
-pub(crate) const MAX_RESTARTS: u32 = 2 * RESTARTS_PER_STAGE;
 
 /// The locks of one transaction, statement or guard, given back all together.
 ///
@@ -32,10 +30,16 @@ pub(crate) struct LockSet {
     pub(super) manager: Arc<LockManager>,
     slot: Option<Arc<Slot>>,
     pub(super) caller: &'static Location<'static>,
-    label: Option<Arc<str>>,
+    pub(super) label: Option<Arc<str>>,
+    /// Which call of the program the lock is for that is being taken.
+    pub(super) asked: &'static Location<'static>,
     pub(super) plan: Option<Box<Plan>>,
     pub(super) restarts: u32,
     pub(super) restart_wanted: bool,
+    /// What the restart is for.
+    pub(super) refusal: Option<Box<Refusal>>,
+    /// There if it must fail in place of starting over.
+    pub(super) strict: Option<Box<Strict>>,
 }
 
 impl fmt::Debug for LockSet {
@@ -51,7 +55,18 @@ impl LockSet {
         caller: &'static Location<'static>,
         label: Option<Arc<str>>,
     ) -> LockSet {
-        LockSet { manager: manager.clone(), slot: None, caller, label, plan: None, restarts: 0, restart_wanted: false }
+        LockSet {
+            manager: manager.clone(),
+            slot: None,
+            caller,
+            label,
+            asked: caller,
+            plan: None,
+            restarts: 0,
+            restart_wanted: false,
+            refusal: None,
+            strict: None,
+        }
     }
 
     /// A row, present or not, in mode S, U or X, with the intents above it.
@@ -62,13 +77,17 @@ impl LockSet {
     /// [`restart`](Self::restart). `LockTimeout` with the holders.
     #[inline]
     pub(crate) fn lock_row<T: LockTable + 'static>(&mut self, table: &Arc<T>, key: &[u8], mode: Mode) -> Result<()> {
-        self.obtain(
+        let many = self.obtain(
             |held, manager| {
                 let at = held.table_index(table);
                 held.lock_row(manager, at, key, mode)
             },
             |plan| plan.table(&any(table)).want_row(key, mode),
-        )
+        )?;
+        if many {
+            self.escalate(table.id());
+        }
+        Ok(())
     }
 
     /// All keys from `low` up to but not `high`, present or not: the segments that cover them, ascending. The lock is
@@ -180,7 +199,7 @@ impl LockSet {
             });
             match step {
                 Ok(same) => return Ok(same),
-                Err(Blocked::Refused | Blocked::TooManyRows) => return Ok(false),
+                Err(Blocked::Refused(_) | Blocked::TooManyRows) => return Ok(false),
                 Err(Blocked::Wait(wanted)) => {
                     if let Waited::TimedOut(_) = wait(&self.manager, self.slot(), *wanted, Some(deadline)) {
                         return Ok(false);
@@ -222,9 +241,17 @@ impl LockSet {
         if self.restart_wanted {
             return Err(blame::restart());
         }
+        if let Some(failure) = self.strict_failure() {
+            return Err(failure);
+        }
         loop {
             match self.step(&step) {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    if self.strict.is_some() {
+                        self.note_top();
+                    }
+                    return Ok(done);
+                }
                 Err(blocked) => self.resolve(blocked, &learn)?,
             }
         }
@@ -246,25 +273,31 @@ impl LockSet {
         step(&mut held, &self.manager)
     }
 
-    fn slot(&self) -> &Slot {
+    pub(super) fn slot(&self) -> &Slot {
         self.slot.as_ref().expect("a step was made, so there is a slot")
     }
 
     #[cold]
     fn resolve(&mut self, blocked: Blocked, learn: impl Fn(&mut Plan)) -> Result<()> {
-        let too_many = match blocked {
+        let refused = match blocked {
             Blocked::Wait(wanted) => return self.wait(*wanted),
-            Blocked::Refused => false,
-            Blocked::TooManyRows => true,
+            Blocked::TooManyRows if self.escalate_largest() => return Ok(()),
+            Blocked::TooManyRows => None,
+            Blocked::Refused(wanted) => Some(wanted),
         };
+        let refusal = self.refusal(refused.as_deref());
+        if let Some(strict) = &mut self.strict {
+            return Err(strict.fail(&refusal));
+        }
         let mut plan = self.plan.take().unwrap_or_default();
         plan.learn(&self.slot().held.lock());
         learn(&mut plan);
-        if too_many {
+        if refused.is_none() {
             plan.widen_largest();
             self.note_escalation("table");
         }
         self.plan = Some(plan);
+        self.refusal = Some(Box::new(refusal));
         self.restart_wanted = true;
         Err(blame::restart())
     }

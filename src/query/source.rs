@@ -54,7 +54,7 @@ impl<'a> Source<'a> {
             Source::Transaction(tx) => {
                 let engine = &tx.engine;
                 let core = engine.table(table)?;
-                let own = tx.lock_for_scan(&core, &low, high.as_deref(), Mode::S)?;
+                let own = tx.lock_for_scan(&core, &low, high.as_deref(), Mode::S, site)?;
                 let registration = engine.capture();
                 let number = registration.number();
                 Ok(Some(Scan::new(engine, core, number, Some(registration), (low, high), own, site)))

@@ -12,7 +12,8 @@ use crate::table::{Row, Table};
 use crate::txn::Transaction;
 
 /// Takes SIX on the table, so that nobody else writes it while point readers go on, looks for the rows in parallel, and
-/// then locks and writes the hits in key order.
+/// then locks and writes the hits in key order. Many hits take the table for this transaction alone: that waits for the
+/// point readers, which is allowed since SIX on the table is the highest lock held.
 pub(crate) fn update<K: Key, V: Row>(
     tx: &Transaction,
     table: Table<K, V>,
@@ -22,7 +23,7 @@ pub(crate) fn update<K: Key, V: Row>(
 ) -> Result<u64> {
     let engine = &tx.engine;
     let core = engine.table(table)?;
-    let own = tx.lock_for_scan(&core, &[], None, Mode::SIX)?;
+    let own = tx.lock_for_scan(&core, &[], None, Mode::SIX, site)?;
     let registration = engine.capture();
     let number = registration.number();
     let bounds = (KeyBuf::empty(), None);
@@ -38,5 +39,5 @@ pub(crate) fn update<K: Key, V: Row>(
     let hits = fold_parts(&scan, Drive::default(), Vec::new, step, None)?;
     // The scan holds own rows and a commit number, which must be free again when the rows are committed.
     drop(scan);
-    tx.write_hits(table, hits.into_iter().flatten().collect())
+    tx.write_hits(table, hits.into_iter().flatten().collect(), site)
 }

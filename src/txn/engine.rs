@@ -54,7 +54,7 @@ impl Engine {
         journal: Option<Journal>,
         replay_from: Position,
     ) -> Arc<Self> {
-        let locks = LockManager::with_limits(options.lock_timeout, options.max_row_locks);
+        let locks = LockManager::with_limits(options.lock_timeout, options.max_row_locks, options.escalate_row_locks);
         Arc::new(Engine {
             pager,
             catalog,

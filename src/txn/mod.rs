@@ -16,6 +16,8 @@
 mod admission;
 mod commit;
 mod engine;
+mod footprint;
+mod locking;
 mod record;
 mod run;
 mod settings;
@@ -27,6 +29,7 @@ mod write_set;
 
 pub(crate) use admission::Wake;
 pub(crate) use engine::Engine;
+pub use footprint::Footprint;
 pub(crate) use record::{Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;

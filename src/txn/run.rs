@@ -25,6 +25,11 @@ pub(crate) fn run<T, E: From<Error>>(
     engine.check_alive()?;
     engine.admit()?;
     let tx = Transaction::new(Arc::clone(engine), site, options);
+    if let Some(footprint) = &options.footprint {
+        // A table that is made for it is traced by code of its row type.
+        let _scope = context::enter(Activity::Transaction, site);
+        tx.declare(footprint)?;
+    }
     loop {
         let outcome = {
             let _scope = context::enter(Activity::Transaction, site);
@@ -39,6 +44,7 @@ pub(crate) fn run<T, E: From<Error>>(
         }
         return match outcome {
             Ok(value) => {
+                tx.check_strict()?;
                 tx.commit()?;
                 Ok(value)
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::footprint::Footprint;
 use crate::options::Durability;
 
 /// Settings of one transaction, for [`Db::transact_with`](crate::Db::transact_with). They can be made once and used for
@@ -21,6 +22,8 @@ use crate::options::Durability;
 pub struct TransactionOptions {
     pub(crate) label: Option<Arc<str>>,
     pub(crate) durability: Option<Durability>,
+    pub(crate) footprint: Option<Arc<Footprint>>,
+    pub(crate) strict: bool,
 }
 
 impl TransactionOptions {
@@ -38,6 +41,36 @@ impl TransactionOptions {
     /// When the commit is on disk; the database's option decides where nothing is said.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = Some(durability);
+        self
+    }
+
+    /// Locks all of a footprint in order before the closure runs for the first time: a closure that stays inside it
+    /// never starts over. A second footprint takes the place of the first.
+    pub fn declare(mut self, footprint: Footprint) -> Self {
+        self.footprint = Some(Arc::new(footprint));
+        self
+    }
+
+    /// Whether the transaction fails where it would start over (default no).
+    ///
+    /// The call that asks for a lock out of order, while that is not free, then fails with
+    /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder). The text names that lock and the highest one held, with the places
+    /// in the program that asked for them. Every later call fails alike, and nothing is committed. It is for tests, and
+    /// for finding out where a program asks for its locks in another order than the rest of it. A lock that is free is
+    /// granted in any order, so only what has met with another transaction is found.
+    ///
+    /// ```
+    /// use gangline::{Db, Table, TransactionOptions};
+    ///
+    /// const ACCOUNTS: Table<u32, i64> = Table::new("accounts");
+    /// # fn main() -> gangline::Result<()> {
+    /// let db = Db::in_memory()?;
+    /// let strict = TransactionOptions::new().strict(true);
+    /// db.transact_with(&strict, |tx| tx.put(ACCOUNTS, 1, 100))?;
+    /// # Ok(()) }
+    /// ```
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
         self
     }
 }

@@ -5,8 +5,10 @@
 #![expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 
 mod bad_input;
+mod declare;
 mod disk_full;
 mod durability;
+mod escalation;
 mod isolation;
 mod isolation_anomalies;
 mod isolation_outside;
@@ -22,5 +24,6 @@ mod pool;
 mod query;
 mod restarts;
 mod snapshots;
+mod strict;
 mod support;
 mod transactions;

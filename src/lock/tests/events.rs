@@ -105,11 +105,15 @@ fn a_time_out_is_told_with_its_error() {
 
 #[test]
 fn restarts_and_what_they_widen_are_told() {
-    let manager = manager();
+    let (manager, table) = (manager(), TestTable::new(1, &[]));
     let mut restarting = LockSet::begin(&manager, Location::caller(), Some("out of order".into()));
     let lines = told(|| {
-        for _ in 0..3 {
-            restarting.restart_wanted = true;
+        restarting.lock_row(&table, b"z", X).unwrap();
+        for key in [b"c", b"b", b"a"] {
+            let mut holder = set(&manager);
+            holder.lock_row(&table, key, X).unwrap();
+            restarting.lock_row(&table, key, X).unwrap_err();
+            drop(holder);
             restarting.restart().unwrap();
         }
     });

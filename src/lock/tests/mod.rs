@@ -3,6 +3,7 @@
 mod blame;
 mod counters;
 mod dump;
+mod escalation;
 #[cfg(feature = "tracing")]
 mod events;
 mod liveness;
@@ -14,6 +15,7 @@ mod rows;
 mod speed;
 mod splits;
 mod stress;
+mod strict;
 
 use std::panic::Location;
 use std::sync::Arc;

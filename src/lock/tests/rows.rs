@@ -43,9 +43,9 @@ fn the_intents_stand_above_the_row() {
     let expected = [
         ("database", vec![IS, IX]),
         ("table \"test\"", vec![IS, IX]),
-        ("table \"test\" segment from the start to 0x6d", vec![IX]),
+        ("table \"test\" segment from the start up to 0x6d", vec![IX]),
         ("table \"test\" row 0x61", vec![U]),
-        ("table \"test\" segment from 0x6d to the end", vec![IS]),
+        ("table \"test\" segment from 0x6d", vec![IS]),
         ("table \"test\" row 0x6e", vec![S]),
     ];
     assert_eq!(seen, expected.map(|(granule, modes)| (granule.to_owned(), modes)));
