@@ -2,9 +2,13 @@
 
 mod awaits;
 mod awaits_random;
+mod blame;
 mod cancels;
+mod counters;
 mod dump;
 mod escalation;
+#[cfg(feature = "tracing")]
+mod events;
 mod executor;
 mod liveness;
 mod merges;
