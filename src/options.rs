@@ -10,6 +10,10 @@ pub const MAX_KEY_BYTES: usize = 1024;
 pub(crate) const MAX_STORED_BYTES: usize = 7 * 1024;
 /// A page is split when its encoding grows over this, in bytes.
 pub(crate) const PAGE_BYTES: usize = 4 * 1024;
+/// A page that removals leave below this, in bytes, is joined with a neighbour.
+pub(crate) const SMALL_PAGE_BYTES: usize = PAGE_BYTES / 4;
+/// Largest page that joining makes, in bytes: well below the size at which it would be cut again.
+pub(crate) const JOINED_PAGE_BYTES: usize = PAGE_BYTES / 4 * 3;
 /// Largest encoded row (without its key) that fits a page of its own, in bytes.
 pub(crate) const MAX_PAGE_ROW_BYTES: usize = 5 * 1024;
 /// Longest name of a table, an index or a named lock, in bytes.
@@ -21,11 +25,15 @@ pub(crate) const RESTARTS_TO_TABLES: u32 = 3;
 pub(crate) const RESTARTS_TO_DATABASE: u32 = 5;
 /// Most restarts of a transaction.
 pub(crate) const MAX_RESTARTS: u32 = 6;
+/// Waits for a lock from this long on are told to a `tracing` subscriber.
+pub(crate) const LONG_WAIT: Duration = Duration::from_millis(100);
 /// Tables up to this many rows are scanned on the calling thread.
 pub(crate) const INLINE_SCAN_ROWS: u64 = 2_048;
 
 const _: () = assert!(MAX_PAGE_ROW_BYTES + MAX_KEY_BYTES + 128 < MAX_STORED_BYTES);
 const _: () = assert!(PAGE_BYTES < MAX_STORED_BYTES);
+// The halves of a page that was cut are not small, and a joined page has room before it is cut.
+const _: () = assert!(SMALL_PAGE_BYTES < PAGE_BYTES / 2 && JOINED_PAGE_BYTES < PAGE_BYTES);
 
 /// When a commit is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -151,7 +159,7 @@ impl Options {
     }
 
     /// Rows of a segment, the granule of range locks and of parallel work (default 4,096). A segment is split when it
-    /// has twice as many.
+    /// has twice as many, and merged with a neighbour when removals leave it less than a quarter of them.
     pub fn segment_rows(mut self, rows: usize) -> Self {
         self.segment_rows = rows;
         self

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 
+use super::awaited::{How, at_once};
 use super::plan::Plan;
 use super::set::LockSet;
 
@@ -17,9 +18,9 @@ impl LockSet {
     pub(crate) fn declare(&mut self, mut declared: Plan) -> Result<()> {
         while declared.row_count() > self.manager.max_row_locks() {
             declared.widen_largest();
-            self.manager.counters.escalations.add();
+            self.note_escalation("table");
         }
-        let taken = self.take(&declared);
+        let taken = at_once(self.take(How::Parked, &declared));
         // Also when it was refused, since not all of it was asked for then.
         self.plan.get_or_insert_default().merge(declared);
         taken

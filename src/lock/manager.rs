@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::sync::Instant;
 
+use super::collect;
 use super::counters::{Counters, LockCounters};
 use super::dump::LockDump;
 use super::guard::LockGuard;
@@ -17,6 +18,7 @@ use super::heads::Heads;
 use super::mode::Mode;
 use super::restarting::Restarting;
 use super::row_key::RowKey;
+use super::set::LockTime;
 use super::slot::Registry;
 
 /// Managers are told apart by number, since the names that a thread holds are noted outside.
@@ -93,7 +95,7 @@ impl LockManager {
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the name is too long.
     #[track_caller]
     pub fn lock(self: &Arc<Self>, name: &str) -> Result<LockGuard> {
-        LockGuard::wait_for(self, &[(name, Mode::X)], Location::caller())
+        LockGuard::wait_for(self, &[(name, Mode::X)], LockTime::Default, Location::caller())
     }
 
     /// Locks a name together with others that share it, until the guard is dropped.
@@ -103,7 +105,7 @@ impl LockManager {
     /// As [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_shared(self: &Arc<Self>, name: &str) -> Result<LockGuard> {
-        LockGuard::wait_for(self, &[(name, Mode::S)], Location::caller())
+        LockGuard::wait_for(self, &[(name, Mode::S)], LockTime::Default, Location::caller())
     }
 
     /// Locks several names at once, each shared ([`Mode::S`]) or alone ([`Mode::X`]), in whatever order they are given.
@@ -123,7 +125,7 @@ impl LockManager {
     /// ```
     #[track_caller]
     pub fn lock_all(self: &Arc<Self>, names: &[(&str, Mode)]) -> Result<LockGuard> {
-        LockGuard::wait_for(self, names, Location::caller())
+        LockGuard::wait_for(self, names, LockTime::Default, Location::caller())
     }
 
     /// As [`lock`](Self::lock), but `None` at once if somebody else has the name.
@@ -133,7 +135,7 @@ impl LockManager {
     /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder) if this thread holds the name or a greater one by bytes.
     #[track_caller]
     pub fn try_lock(self: &Arc<Self>, name: &str) -> Result<Option<LockGuard>> {
-        LockGuard::try_for(self, name, Mode::X, Location::caller())
+        LockGuard::try_for(self, &[(name, Mode::X)], Location::caller())
     }
 
     /// As [`lock_shared`](Self::lock_shared), but `None` at once if somebody has the name alone or waits for that.
@@ -143,15 +145,15 @@ impl LockManager {
     /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder) if this thread holds the name or a greater one by bytes.
     #[track_caller]
     pub fn try_lock_shared(self: &Arc<Self>, name: &str) -> Result<Option<LockGuard>> {
-        LockGuard::try_for(self, name, Mode::S, Location::caller())
+        LockGuard::try_for(self, &[(name, Mode::S)], Location::caller())
     }
 
     /// Who holds what and who waits for it, now. Looks at one lock set after the other, so it is no single instant.
     pub fn dump(&self) -> LockDump {
-        LockDump::of(self)
+        collect::all(self)
     }
 
-    /// How often the slow ways were taken.
+    /// How often the slow ways were taken, and how long waits took.
     pub fn counters(&self) -> LockCounters {
         self.counters.read()
     }

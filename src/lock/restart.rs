@@ -3,8 +3,10 @@
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::Result;
+use crate::events;
 use crate::options::{MAX_RESTARTS, RESTARTS_TO_DATABASE, RESTARTS_TO_TABLES};
 
+use super::awaited::{How, at_once};
 use super::held::Held;
 use super::manager::LockManager;
 use super::mode::Mode;
@@ -25,10 +27,17 @@ impl LockSet {
     ///
     /// `LockTimeout` with the holders; `OutOfOrder` if the thread has meanwhile taken a guard above a planned name.
     pub(crate) fn restart(&mut self) -> Result<()> {
+        at_once(self.restart_by(How::Parked))
+    }
+
+    /// As [`restart`](Self::restart). A future that is dropped leaves a part of the plan taken, with which the lock set
+    /// may go on: what is missing is asked for again.
+    pub(super) async fn restart_by(&mut self, how: How) -> Result<()> {
         self.release_all();
         self.restarts += 1;
         debug_assert!(self.restarts <= MAX_RESTARTS, "L11: restarts are bounded");
         self.manager.counters.restarts.add();
+        events::restart(self.who(), self.restarts);
         self.restart_wanted = false;
         let mut plan = self.plan.take().unwrap_or_default();
         match RestartStage::after(self.restarts) {
@@ -37,30 +46,30 @@ impl LockSet {
             RestartStage::Database => plan.widen_to_database(!context::holds_any_name(self.manager.id())),
         }
         if matches!(self.restarts, RESTARTS_TO_TABLES | RESTARTS_TO_DATABASE) {
-            self.manager.counters.escalations.add();
+            self.note_escalation(if self.restarts == RESTARTS_TO_TABLES { "tables" } else { "database" });
         }
         if let Some(refusal) = self.refusal.take() {
             self.manager.note_restart(self.caller, self.label.as_ref(), self.restarts, *refusal);
         }
         while plan.row_count() > self.manager.max_row_locks() {
             plan.widen_largest();
-            self.manager.counters.escalations.add();
+            self.note_escalation("table");
         }
-        let taken = self.take(&plan);
+        let taken = self.take(how, &plan).await;
         self.plan = Some(plan);
         taken
     }
 
     /// Takes a plan in the order of its granules. Every wait in it is allowed, since it starts from nothing.
-    pub(super) fn take(&mut self, plan: &Plan) -> Result<()> {
+    pub(super) async fn take(&mut self, how: How, plan: &Plan) -> Result<()> {
         if let Some(mode) = plan.names_root_mode() {
-            self.lock_names_root(mode)?;
+            self.lock_names_root_by(how, mode).await?;
         }
         for (name, mode) in &plan.names {
-            self.lock_name(name, *mode)?;
+            self.lock_name_by(how, name, *mode).await?;
         }
         if let Some(mode) = plan.database_mode() {
-            self.obtain(|held, manager| held.lock_database(manager, mode), |_| {})?;
+            self.obtain_by(how, |held, manager| held.lock_database(manager, mode), |_| {}).await?;
         }
         for plan in plan.tables.values() {
             let mode = plan.table_mode();
@@ -68,13 +77,16 @@ impl LockSet {
                 let at = held.plan_table_index(&plan.table);
                 held.lock_table(manager, at, mode)
             };
-            self.obtain(step, |_| {})?;
+            self.obtain_by(how, step, |_| {}).await?;
         }
-        plan.tables.values().try_for_each(|plan| self.take_inside(plan))
+        for plan in plan.tables.values() {
+            self.take_inside(how, plan).await?;
+        }
+        Ok(())
     }
 
     /// The segments and rows of a table's plan, ascending, each segment before the rows in it.
-    fn take_inside(&mut self, plan: &TablePlan) -> Result<()> {
+    async fn take_inside(&mut self, how: How, plan: &TablePlan) -> Result<()> {
         let mut next = plan.next_point(&KeyBuf::empty());
         // What is declared may be covered already by a plan that was widened.
         while let Some(at) = next {
@@ -87,14 +99,14 @@ impl LockSet {
                 let index = held.lock_segment(table, &at, mode)?;
                 Ok(Some(held.segments[index].lock.high.clone()))
             };
-            let Some(end) = self.obtain(step, |_| {})? else { return Ok(()) };
+            let Some(end) = self.obtain_by(how, step, |_| {}).await? else { return Ok(()) };
             let inside = |key: &KeyBuf| end.as_ref().is_none_or(|end| key < end);
             for (key, mode) in plan.rows_from(&at).take_while(|(key, _)| inside(key)) {
                 let step = |held: &mut Held, manager: &LockManager| {
                     let table = held.plan_table_index(&plan.table);
                     held.lock_row(manager, table, key, mode)
                 };
-                self.obtain(step, |_| {})?;
+                self.obtain_by(how, step, |_| {}).await?;
             }
             next = end.and_then(|end| plan.next_point(&end));
         }

@@ -23,6 +23,7 @@ pub(crate) struct Counts {
     pub(crate) checkpoints: AtomicU64,
     pub(crate) pages_written: AtomicU64,
     pub(crate) segment_splits: AtomicU64,
+    pub(crate) segment_merges: AtomicU64,
 }
 
 /// See the module's text.

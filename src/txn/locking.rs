@@ -7,7 +7,7 @@ use super::footprint::Footprint;
 use super::transaction::Transaction;
 use super::write_set::OwnRows;
 use crate::error::Result;
-use crate::lock::Mode;
+use crate::lock::{Limit, Mode};
 use crate::table::Row;
 use crate::table::table_core::TableCore;
 
@@ -70,7 +70,8 @@ impl Transaction {
         Self::noting_restart(state, outcome)
     }
 
-    /// Locks a range of keys (encoded) for a scan, and gives the own writes in it.
+    /// Locks a range of keys (encoded) for a scan, and gives the own writes in it. `limits` end the wait for it, beside
+    /// those of the transaction.
     pub(crate) fn lock_for_scan<V: Row>(
         &self,
         core: &Arc<TableCore>,
@@ -78,14 +79,11 @@ impl Transaction {
         high: Option<&[u8]>,
         mode: Mode,
         site: &'static Location<'static>,
+        limits: &[Limit],
     ) -> Result<OwnRows<V>> {
         let state = &mut *self.state()?;
         state.locks.asked_at(site);
-        let outcome = if low.is_empty() && high.is_none() {
-            state.locks.lock_table(core, mode)
-        } else {
-            state.locks.lock_range(core, low, high, mode)
-        };
+        let outcome = state.locks.under(limits, |locks| locks.lock_range(core, low, high, mode));
         Self::noting_restart(state, outcome)?;
         state.writes.range(core.id(), low, high)
     }

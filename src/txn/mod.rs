@@ -18,6 +18,7 @@ mod commit;
 mod engine;
 mod footprint;
 mod locking;
+mod merge;
 mod record;
 mod run;
 mod settings;

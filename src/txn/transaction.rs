@@ -12,7 +12,7 @@ use super::write_set::{Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lock::{LockSet, Mode};
+use crate::lock::{Limit, LockSet, Mode, check_all};
 use crate::options::{Durability, MAX_KEY_BYTES, MAX_PAGE_ROW_BYTES};
 use crate::table::rows::AnyRow;
 use crate::table::table_core::TableCore;
@@ -64,7 +64,8 @@ impl fmt::Debug for Transaction {
 
 impl Transaction {
     pub(crate) fn new(engine: Arc<Engine>, site: &'static Location<'static>, options: &TransactionOptions) -> Self {
-        let mut locks = LockSet::begin(&engine.locks, site, options.label.clone());
+        let locks = LockSet::begin(&engine.locks, site, options.label.clone());
+        let mut locks = locks.limited(options.lock_time(), options.limit(site).into_iter().collect());
         if options.strict {
             locks.set_strict(true);
         }
@@ -73,7 +74,8 @@ impl Transaction {
         Transaction { engine, site, state: RefCell::new(state) }
     }
 
-    /// The state, unless the transaction has to start over or the call stands inside one of its own closures.
+    /// The state, unless the transaction has to start over, is cancelled or late, or the call stands inside one of its
+    /// own closures.
     pub(super) fn state(&self) -> Result<RefMut<'_, State>> {
         let Ok(state) = self.state.try_borrow_mut() else {
             return Err(Error::new(
@@ -90,6 +92,7 @@ impl Transaction {
                 format!("the transaction of {} starts over: return from its closure", self.site),
             ));
         }
+        check_all(state.locks.limits(), "before its next call")?;
         Ok(state)
     }
 
@@ -118,6 +121,19 @@ impl Transaction {
         self.state.borrow().locks.strict_failure().map_or(Ok(()), Err)
     }
 
+    /// Whether it may go on.
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub(crate) fn check_limits(&self, doing: &str) -> Result<()> {
+        check_all(self.state.borrow().locks.limits(), doing)
+    }
+
+    /// What ends its scans.
+    pub(crate) fn limits(&self) -> Vec<Limit> {
+        self.state.borrow().locks.limits().to_vec()
+    }
+
     /// Gives everything back and takes the locks of the next run.
     pub(crate) fn restart(&self) -> Result<()> {
         let state = &mut *self.state.borrow_mut();
@@ -129,6 +145,7 @@ impl Transaction {
 
     /// Commits what was written and gives the locks back.
     pub(crate) fn commit(self) -> Result<()> {
+        self.check_limits("before its commit")?;
         let State { mut locks, mut writes, durability, .. } = self.state.into_inner();
         if writes.is_empty() {
             locks.release_all();
@@ -143,9 +160,7 @@ impl Transaction {
         let committed = self.engine.apply(writes)?;
         locks.release_all();
         drop(locks);
-        for (table, segment) in &committed.grown {
-            self.engine.split_segment(table, segment);
-        }
+        self.engine.reshape(&committed);
         self.engine.finish(committed, durability)
     }
 
@@ -358,7 +373,8 @@ impl Transaction {
         let mark = state.writes.mark();
         let mut written = Vec::with_capacity(hits.len());
         for (key, row) in hits {
-            match self.write_hit(state, table, KeyBuf::from(&key[..]), row) {
+            let in_time = check_all(state.locks.limits(), "while it wrote what it had found");
+            match in_time.and_then(|()| self.write_hit(state, table, KeyBuf::from(&key[..]), row)) {
                 Ok(before) => written.push((key, before)),
                 Err(error) => {
                     state.writes.take_back(core.id(), written, mark);

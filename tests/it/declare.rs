@@ -97,7 +97,8 @@ fn all_is_locked_before_the_closure_runs_and_in_order() {
             .iter()
             .filter(strong)
             .map(|locks| {
-                format!("{} {}", locks.granule.to_string().split(" 0x").next().unwrap(), locks.holders[0].mode)
+                let granule = locks.granule.to_string();
+                format!("{} {}", granule.split(" 0x").next().unwrap(), locks.holders[0].mode)
             })
             .collect();
         let head = ["name \"palette\" S", "name \"renderer\" X", "table \"counts\" X"];

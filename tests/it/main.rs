@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 
 mod bad_input;
+mod cancel;
 mod declare;
 mod disk_full;
 mod durability;
@@ -18,8 +19,11 @@ mod isolation_schedules;
 mod isolation_stage;
 mod keys;
 mod laws;
+mod merges;
+mod merges_under_way;
 mod names;
 mod nested;
+mod owned;
 mod parallel;
 mod pool;
 mod query;

@@ -4,6 +4,7 @@ use std::thread;
 
 use super::*;
 use crate::ErrorKind;
+use crate::lock::awaited::{How, at_once};
 use crate::lock::mode::Mode::{S, X};
 
 #[test]
@@ -71,7 +72,7 @@ fn a_name_in_a_transaction_is_tried_then_planned_before_data() {
         release.wait();
     });
     set.restart().unwrap();
-    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule).collect();
+    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule.to_string()).collect();
     assert_eq!(granules[..3], ["root of names", "name \"n\"", "database"]);
     drop(set);
     assert_all_free(&manager, &[&table]);
@@ -189,7 +190,7 @@ fn names_taken_at_once_do_not_raise_their_root_behind_a_waiter() {
         until_waiting(&manager, 1);
         let whole = scope.spawn(|| {
             let mut set = set(&manager);
-            set.lock_names_root(X).map(drop).map_err(|error| error.kind())
+            at_once(set.lock_names_root_by(How::Parked, X)).map(drop).map_err(|error| error.kind())
         });
         until_waiting(&manager, 2);
         drop(held);
