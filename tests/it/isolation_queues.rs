@@ -237,7 +237,7 @@ fn after_three_restarts_the_whole_table_is_taken() {
 
 #[test]
 fn names_are_wanted_alone_in_the_end_and_who_holds_a_guard_goes_past_that() {
-    // T2 is refused five times for names that others hold. Then it wants all names, which T1 has a part of.
+    // T2 is refused five times for names that others hold. Then it wants all names, of which T1 has one.
     holds(
         "
         rows 1=10
