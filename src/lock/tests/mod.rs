@@ -2,6 +2,8 @@
 
 mod dump;
 mod liveness;
+#[cfg(loom)]
+mod loom_head;
 mod model;
 mod model_traps;
 mod names;
