@@ -9,6 +9,8 @@ mod model_traps;
 mod names;
 mod restarts;
 mod rows;
+#[cfg(shuttle)]
+mod shuttle_sets;
 mod speed;
 mod splits;
 mod stress;
