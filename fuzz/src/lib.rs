@@ -3,6 +3,7 @@
 //! - [`model`]: random operations on a store and on a `BTreeMap`, which must agree, also after reopening and after kills;
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
 //! - [`history`]: random transactions, whose history must have a serial order;
+//! - `mutants`: rules of the library left out on purpose, which the others must see (with the feature of that name);
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
@@ -12,6 +13,8 @@ pub mod args;
 pub mod crash;
 pub mod history;
 pub mod model;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod random;
 pub mod transfer;
 

@@ -12,6 +12,13 @@ mod held;
 mod manager;
 mod map;
 mod mode;
+#[cfg(any(test, feature = "mutants"))]
+mod model;
+#[cfg(not(feature = "mutants"))]
+pub(crate) mod mutant;
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub mod mutant;
 mod plan;
 mod queue;
 mod restart;
@@ -33,6 +40,10 @@ pub use dump::{GranuleLocks, LockDump, LockHolder};
 pub use guard::LockGuard;
 pub use manager::LockManager;
 pub use mode::Mode;
+
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub use model::check as check_model;
 
 pub(crate) use head::Head;
 pub(crate) use set::LockSet;

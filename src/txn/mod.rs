@@ -19,6 +19,8 @@ mod engine;
 mod record;
 mod run;
 mod settings;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod snapshot;
 mod split;
 mod tables;
