@@ -88,7 +88,7 @@ fn work(db: &Db, work: Work) -> Result<()> {
             let rows = tx.len(ACCOUNTS)?;
             assert!(rows >= u64::from(FIRST), "{rows} accounts");
             let keys: Vec<u32> = (0..10 * FIRST).chain(1_000..1_010).collect();
-            let found = tx.get_many(ACCOUNTS, &keys)?;
+            let found = tx.get_many(ACCOUNTS, keys.iter().copied())?;
             let seen: Vec<i64> = found.iter().flatten().map(|account| account.balance).collect();
             assert_eq!(seen.iter().sum::<i64>(), AMOUNT * i64::from(FIRST), "{seen:?}");
             assert_eq!(seen.len() as u64, rows, "a row more or less was counted than read");
