@@ -37,9 +37,9 @@ struct Entered {
     site: &'static Location<'static>,
 }
 
-/// One guard. The number is unique in the process and grows, so it tells one taking of a name from the next.
+/// One name of a guard. The number is unique in the process and grows, so it tells one taking of a name from the next.
 #[derive(Debug, Clone)]
-struct HeldName {
+pub(crate) struct HeldName {
     number: u64,
     manager: usize,
     name: Arc<str>,
@@ -106,6 +106,22 @@ fn nested(call: &'static str, site: &'static Location<'static>, entered: Entered
     Error::new(ErrorKind::Nested, text)
 }
 
+impl HeldName {
+    pub(crate) fn new(
+        manager: usize,
+        name: impl Into<Arc<str>>,
+        exclusive: bool,
+        site: &'static Location<'static>,
+    ) -> HeldName {
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        HeldName { number, manager, name: name.into(), exclusive, site }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// Notes that the thread holds a name of the lock manager with this number, until [`pop_name`].
 pub(crate) fn push_name(
     manager: usize,
@@ -113,11 +129,34 @@ pub(crate) fn push_name(
     exclusive: bool,
     site: &'static Location<'static>,
 ) -> NameToken {
-    let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-    let held = HeldName { number, manager, name: name.into(), exclusive, site };
+    push_held(HeldName::new(manager, name, exclusive, site))
+}
+
+fn push_held(held: HeldName) -> NameToken {
+    let number = held.number;
     // A thread that is ending has no state left, and can start nothing more that would have to know the name.
     let _ = OWN.try_with(|own| own.borrow_mut().push(held));
     NameToken { number, not_send: PhantomData }
+}
+
+/// Counts names as held by the thread until the returned value is dropped: those of a guard that belongs to no thread,
+/// while a thread does something for its holder. They keep their numbers, so a job that is submitted under the guard
+/// knows them wherever its submitter waits for it.
+#[must_use]
+pub(crate) fn count_as_held(names: &[HeldName]) -> Counted {
+    Counted { tokens: names.iter().map(|name| push_held(name.clone())).collect() }
+}
+
+/// Ends [`count_as_held`] when dropped, also in a panic.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    tokens: Vec<NameToken>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.tokens.drain(..).for_each(pop_name);
+    }
 }
 
 /// One name noted by [`push_name`], for its guard to keep.

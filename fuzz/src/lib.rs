@@ -4,6 +4,7 @@
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
 //! - [`history`]: random transactions, whose history must have a serial order;
 //! - `mutants`: rules of the library left out on purpose, which the others must see (with the feature of that name);
+//! - [`starve`]: threads that want the same few rows, none of which may wait for long;
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
@@ -16,6 +17,7 @@ pub mod model;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod random;
+pub mod starve;
 pub mod transfer;
 
 /// Why a run stopped: what was found, and how to see it again.

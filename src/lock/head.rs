@@ -150,21 +150,19 @@ impl Head {
         served
     }
 
-    /// Marks the granule as gone and wakes all who wait for it. The caller holds X, and has already put in place what
-    /// a new lookup finds; it gives X back afterwards.
-    pub(crate) fn retire(&self) {
+    /// Marks the granule as gone and ends all waits for it. The caller holds X, has already put in place what a new
+    /// lookup finds, and wakes those who waited once it has given its latches back; it gives X back afterwards.
+    pub(crate) fn retire(&self) -> Wakes {
         let mut wakes = Wakes::new();
-        {
-            let mut queue = self.queue.lock();
-            let word = self.word.fetch_or(RETIRED, Ordering::AcqRel);
-            debug_assert!(word & word::unit(Mode::X) != 0, "L8: retired under X");
-            for waiter in queue.drain() {
-                waiter.settle(Outcome::Retired);
-                wakes.push(waiter);
-            }
-            self.word.fetch_and(!WAITERS, Ordering::AcqRel);
+        let mut queue = self.queue.lock();
+        let word = self.word.fetch_or(RETIRED, Ordering::AcqRel);
+        debug_assert!(word & word::unit(Mode::X) != 0, "L8: retired under X");
+        for waiter in queue.drain() {
+            waiter.settle(Outcome::Retired);
+            wakes.push(waiter);
         }
-        wakes.wake();
+        self.word.fetch_and(!WAITERS, Ordering::AcqRel);
+        wakes
     }
 
     #[inline]
