@@ -5,6 +5,7 @@
 //! use it at once or when one does not see what the one before it did. That a wait ends once is asserted where it ends.
 
 use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use loom::cell::UnsafeCell;
@@ -92,6 +93,15 @@ impl Lock for Heads<u32> {
     }
 }
 
+/// Wakes a thread that stands for a task.
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
 /// A lock and what it guards.
 struct Guarded<L> {
     lock: L,
@@ -115,12 +125,28 @@ impl<L: Lock> Guarded<L> {
             Enqueued::Retired => return Some(Outcome::Retired),
             Enqueued::Queued => {}
         }
-        if let Some(outcome) = waiter.park(deadline) {
+        if let Some(outcome) = waiter.park(deadline, || false) {
             return Some(outcome);
         }
         let removed = self.woken(|wakes| self.lock.cancel(&waiter, wakes));
         assert_eq!(removed, waiter.outcome().is_none(), "a wait is given up or has an outcome");
         waiter.outcome()
+    }
+
+    /// As a task does: gives its waker, looks, and sleeps. The waker here is the thread itself.
+    fn await_it(&self, to: Mode) {
+        let waiter = Waiter::task();
+        if self.woken(|wakes| self.lock.enqueue(None, to, &waiter, wakes)) == Enqueued::Granted {
+            return;
+        }
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            waiter.set_waker(&waker);
+            match waiter.outcome() {
+                Some(outcome) => return assert_eq!(outcome, Outcome::Granted),
+                None => thread::park(),
+            }
+        }
     }
 
     fn give_back(&self, mode: Mode) {
@@ -235,6 +261,19 @@ each_kind! {
         readers.into_iter().for_each(end);
     }
 
+    /// A task that gives its waker while the lock is handed over is woken, or sees that it has the lock.
+    fn a_task_is_woken(lock) {
+        assert!(lock.take(None, X));
+        let task = spawn(&lock, |lock| {
+            lock.await_it(X);
+            lock.touch(X);
+            lock.give_back(X);
+        });
+        lock.touch(X);
+        lock.give_back(X);
+        end(task);
+    }
+
     /// Who gives up wakes who stands behind it and fits: the reader comes in though the first holder stays.
     fn who_gives_up_lets_those_behind_go_on(lock) {
         assert!(lock.take(None, S));
@@ -337,7 +376,7 @@ fn retirement_reaches_everybody() {
         assert!(lock.take(None, X));
         let waiters = [S, X].map(|mode| spawn(&lock, move |lock| lock.take_until(None, mode, None)));
         lock.touch(X);
-        lock.lock.retire();
+        lock.lock.retire().wake();
         lock.give_back(X);
         for waiter in waiters {
             assert_eq!(end(waiter), Some(Outcome::Retired));
@@ -353,7 +392,7 @@ fn retirement_and_a_time_out_at_once() {
         let lock = guarded::<Head>();
         assert!(lock.take(None, X));
         let waiter = spawn(&lock, |lock| lock.take_until(None, X, soon(1)));
-        lock.lock.retire();
+        lock.lock.retire().wake();
         lock.give_back(X);
         assert_ne!(end(waiter), Some(Outcome::Granted));
         assert!(lock.lock.is_free());

@@ -3,20 +3,24 @@
 //! A case is a number from which everything follows: the programs of the threads, the splits, the limits, and its
 //! schedules. Each thread runs a few transactions that lock rows, ranges, tables and names in any order and mode, some
 //! of them under guards. What they may read and write by their locks is noted in a ledger, which fails where two may
-//! not be in at once. No case may deadlock (shuttle sees that), start over more than six times or leave a lock behind.
+//! not be in at once. Some wait as tasks do. Segments are split and merged, waits time out and are cancelled meanwhile. No
+//! case may deadlock (shuttle sees that), start over more than six times or leave a lock behind.
 //!
 //! `GANGLINE_CASES` says how many cases, `GANGLINE_SEED` which is the first; a failure names its case.
 
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex as Plain;
+use shuttle::future::block_on;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, Runner};
 
 use super::*;
 use crate::error::{ErrorKind, Result};
 use crate::lock::mode::Mode::{self, IS, IX, S, SIX, U, X};
-use crate::lock::set::MAX_RESTARTS;
+use crate::lock::set::LockTime;
+use crate::lock::{CancelToken, Limit};
+use crate::options::MAX_RESTARTS;
 
 /// Schedules of one case.
 const SCHEDULES: usize = 25;
@@ -62,9 +66,13 @@ struct Program {
 struct Case {
     /// For each thread its transactions.
     threads: Vec<Vec<Program>>,
-    /// Tables and keys at which a system transaction tries to split.
-    splits: Vec<(usize, u8)>,
+    /// Tables and keys at which a system transaction tries to split, or to merge what is there with what follows.
+    cuts: Vec<(usize, u8, bool)>,
     max_row_locks: usize,
+    /// Row locks of a table at which a lock on the whole of it is tried.
+    escalate_rows: usize,
+    /// Threads whose waits are cancelled at some moment.
+    cancelled: Vec<usize>,
     /// Waits end after so many looks at the clock; 0 for never.
     patience: u64,
 }
@@ -73,11 +81,13 @@ impl Case {
     fn new(number: u64) -> Case {
         let mut dice = Dice(number);
         let threads = 2 + dice.below(2);
-        let splits = dice.below(3);
+        let cuts = dice.below(4);
         Case {
             threads: (0..threads).map(|_| (0..=dice.below(2)).map(|_| program(&mut dice)).collect()).collect(),
-            splits: (0..splits).map(|_| (dice.below(2) as usize, 1 + dice.below(u64::from(KEYS) - 1) as u8)).collect(),
+            cuts: (0..cuts).map(|_| cut(&mut dice)).collect(),
             max_row_locks: dice.of(&[2, 3, usize::MAX]),
+            escalate_rows: dice.of(&[2, usize::MAX]),
+            cancelled: (0..threads as usize).filter(|_| dice.below(6) == 0).collect(),
             patience: dice.of(&[0, 0, 3, 40]),
         }
     }
@@ -85,6 +95,10 @@ impl Case {
     fn timeout(&self) -> Duration {
         if self.patience == 0 { Duration::MAX } else { Duration::from_millis(self.patience) }
     }
+}
+
+fn cut(dice: &mut Dice) -> (usize, u8, bool) {
+    (dice.below(2) as usize, 1 + dice.below(u64::from(KEYS) - 1) as u8, dice.below(3) == 0)
 }
 
 fn program(dice: &mut Dice) -> Program {
@@ -176,13 +190,16 @@ struct Stage {
     manager: Arc<LockManager>,
     tables: [Arc<TestTable>; 2],
     ledger: Ledger,
+    /// For each thread.
+    tokens: Vec<CancelToken>,
 }
 
 impl Stage {
     fn new(case: Case) -> Arc<Stage> {
-        let manager = LockManager::with_limits(case.timeout(), case.max_row_locks);
+        let manager = LockManager::with_limits(case.timeout(), case.max_row_locks, case.escalate_rows);
         let tables = [TestTable::new(1, &[&[3]]), TestTable::new(2, &[])];
-        Arc::new(Stage { case, manager, tables, ledger: Ledger::default() })
+        let tokens = case.threads.iter().map(|_| CancelToken::new()).collect();
+        Arc::new(Stage { case, manager, tables, ledger: Ledger::default(), tokens })
     }
 
     fn play(self: &Arc<Self>) {
@@ -192,9 +209,15 @@ impl Stage {
                 shuttle::thread::spawn(move || stage.transactions(thread))
             })
             .collect();
-        if !self.case.splits.is_empty() {
+        if !self.case.cuts.is_empty() {
             let stage = self.clone();
-            threads.push(shuttle::thread::spawn(move || stage.splits()));
+            threads.push(shuttle::thread::spawn(move || stage.cut_and_join()));
+        }
+        if !self.case.cancelled.is_empty() {
+            let stage = self.clone();
+            threads.push(shuttle::thread::spawn(move || {
+                stage.case.cancelled.iter().for_each(|thread| stage.tokens[*thread].cancel());
+            }));
         }
         for thread in threads {
             thread.join().expect("a thread of the case does not panic");
@@ -216,7 +239,7 @@ impl Stage {
                     Err(error) => self.expected(&error),
                 }
             }
-            if let Err(error) = self.transact(inner, program) {
+            if let Err(error) = self.transact(thread, inner, program) {
                 self.expected(&error);
             }
             self.ledger.forget(outer);
@@ -224,8 +247,10 @@ impl Stage {
     }
 
     /// Runs one program to its end. As `txn::run` does.
-    fn transact(&self, who: usize, program: &Program) -> Result<()> {
-        let mut set = set(&self.manager);
+    fn transact(&self, thread: usize, who: usize, program: &Program) -> Result<()> {
+        let token = self.case.cancelled.contains(&thread).then(|| self.tokens[thread].clone());
+        let limit = Limit::new("transaction", None, Location::caller(), None, token);
+        let mut set = set(&self.manager).limited(LockTime::Default, limit.into_iter().collect());
         let outcome = loop {
             let outcome = program.steps.iter().try_for_each(|step| self.step(&mut set, who, step));
             self.ledger.forget(who);
@@ -246,7 +271,12 @@ impl Stage {
     fn step(&self, set: &mut LockSet, who: usize, step: &Step) -> Result<()> {
         match step {
             Step::Row(table, key, mode) => {
-                set.lock_row(&self.tables[*table], &[*key], *mode)?;
+                // Each mode is waited for by threads and by tasks.
+                if key % 2 == 0 {
+                    set.lock_row(&self.tables[*table], &[*key], *mode)?;
+                } else {
+                    block_on(set.lock_row_async(&self.tables[*table], &[*key], *mode))?;
+                }
                 self.ledger.note(who, Thing::Key(*table, *key), *mode);
             }
             Step::Range(table, low, high, mode) => {
@@ -278,20 +308,25 @@ impl Stage {
         let expected = match error.kind() {
             ErrorKind::OutOfOrder => true,
             ErrorKind::LockTimeout => may_time_out,
+            ErrorKind::Cancelled => !self.case.cancelled.is_empty(),
             _ => false,
         };
         assert!(expected, "{error}");
     }
 
-    fn splits(&self) {
-        for (table, key) in &self.case.splits {
+    fn cut_and_join(&self) {
+        for (table, key, join) in &self.case.cuts {
             let table = &self.tables[*table];
-            let segment = table.locate(&[*key]);
             let mut system = set(&self.manager);
             let deadline = Instant::now() + Duration::from_millis(20);
-            let locked = system.lock_segment(table, &segment, X, deadline).expect("a split has no errors of its own");
-            if locked && *segment.low != [*key] {
-                table.split(&[*key]);
+            let mut lock = |segment: &Arc<SegmentLock>| {
+                system.lock_segment(table, segment, X, deadline).expect("a system transaction has no errors of its own")
+            };
+            let segment = table.locate(&[*key]);
+            match (&segment.high, join) {
+                (_, false) if *segment.low != [*key] && lock(&segment) => table.split(&[*key]),
+                (Some(high), true) if lock(&segment) && lock(&table.locate(high)) => table.merge(&[*key]),
+                _ => {}
             }
         }
     }
