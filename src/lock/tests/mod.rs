@@ -2,9 +2,13 @@
 
 mod awaits;
 mod awaits_random;
+mod blame;
 mod cancels;
+mod counters;
 mod dump;
 mod escalation;
+#[cfg(feature = "tracing")]
+mod events;
 mod executor;
 mod liveness;
 #[cfg(loom)]
@@ -99,7 +103,8 @@ impl TestTable {
         let merged = Arc::new(SegmentLock { low, high, head: Head::new() });
         let left = std::mem::replace(&mut segments[index], merged);
         drop(segments);
-        [left, right].map(|segment| segment.head.retire()).into_iter().for_each(|wakes| wakes.wake());
+        left.head.retire().wake();
+        right.head.retire().wake();
     }
 }
 
