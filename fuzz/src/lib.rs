@@ -3,6 +3,7 @@
 //! - [`model`]: random operations on a store and on a `BTreeMap`, which must agree, also after reopening and after kills;
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
 //! - [`history`]: random transactions, whose history must have a serial order;
+//! - `mutants`: rules of the library left out on purpose, which the others must see (with the feature of that name);
 //! - [`starve`]: threads that want the same few rows, none of which may wait for long;
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost.
 //!
@@ -13,6 +14,8 @@ pub mod args;
 pub mod crash;
 pub mod history;
 pub mod model;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod random;
 pub mod starve;
 pub mod transfer;

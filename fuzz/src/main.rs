@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use gangline_torture::args::Args;
 use gangline_torture::model::op::Promise;
+#[cfg(feature = "mutants")]
+use gangline_torture::mutants;
 use gangline_torture::{Failure, crash, history, model, starve, transfer};
 
 const USAGE: &str = "\
@@ -25,6 +27,8 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)
+  mutants   rules of the locks left out one at a time, which the checks must see; built with --features mutants
+            --seconds N (60, for each)  --only NAME  --seed S (1)
 ";
 
 /// Why the program ends.
@@ -108,6 +112,18 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             crash::run(&plan)?.lines()
         }
+        #[cfg(feature = "mutants")]
+        "mutants" => {
+            let plan = mutants::Plan {
+                time: Duration::from_secs(args.option_or("seconds", 60)?),
+                only: args.option("only")?,
+                seed: args.option_or("seed", 1)?,
+            };
+            args.finish()?;
+            return Ok(mutants::run(&plan, &mut std::io::stdout().lock())?);
+        }
+        #[cfg(feature = "mutants")]
+        "mutant-child" => return mutant_child(args),
         "postgres" => postgres(args)?,
         // The two that this program starts itself.
         "model-child" => {
@@ -128,6 +144,16 @@ fn run(mut args: Args) -> Result<(), End> {
     };
     std::io::stdout().write_all(lines.as_bytes())?;
     Ok(())
+}
+
+#[cfg(feature = "mutants")]
+fn mutant_child(mut args: Args) -> Result<(), End> {
+    let name: String = args.option("name")?.ok_or("--name is missing".to_owned())?;
+    let check = args.option("check")?.ok_or("--check is missing".to_owned())?;
+    let time = Duration::from_secs(args.option_or("seconds", 60)?);
+    let seed = args.option_or("seed", 1)?;
+    args.finish()?;
+    Ok(mutants::check(&name, check, time, seed)?)
 }
 
 #[cfg(feature = "postgres")]
