@@ -1,6 +1,8 @@
 //! The database: what a program opens and calls.
 
+mod copies;
 mod names;
+mod temporary;
 
 use std::fmt;
 use std::panic::Location;
@@ -46,6 +48,8 @@ pub(crate) struct Inner {
     keeper: Option<Keeper>,
     lock: Mutex<Option<LockFile>>,
     pool: OnceLock<Pool>,
+    /// Last, since the files must be closed when it goes.
+    temporary: OnceLock<temporary::TemporaryFolder>,
 }
 
 impl fmt::Debug for Db {
@@ -93,7 +97,8 @@ impl Options {
 impl Db {
     pub(crate) fn of(opened: Opened) -> Result<Db> {
         let Opened { engine, keeper, lock } = opened;
-        let inner = Inner { engine, keeper, lock: Mutex::new(lock), pool: OnceLock::new() };
+        let (pool, temporary) = (OnceLock::new(), OnceLock::new());
+        let inner = Inner { engine, keeper, lock: Mutex::new(lock), pool, temporary };
         Ok(Db { inner: Arc::new(inner) })
     }
 

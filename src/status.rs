@@ -38,6 +38,13 @@ pub struct Status {
     pub journal_bytes: u64,
     /// Bytes of the page store on disk.
     pub store_bytes: u64,
+    /// Of these, bytes of pages, page lists and directory that are in use.
+    pub live_bytes: u64,
+    /// The others: superseded pages, gaps, and what the page store itself needs. [`Db::compact`] gives most of it back, as
+    /// long as it is more than some MiB.
+    pub dead_bytes: u64,
+    /// Bytes of all files of the store: page store, journal and root.
+    pub total_bytes: u64,
     /// The lock manager's counters.
     pub locks: LockCounters,
 }
@@ -70,6 +77,8 @@ impl Db {
         let segments = |table: &std::sync::Arc<crate::table::table_core::TableCore>| {
             table.with_directory(|directory| directory.segments().len() as u64)
         };
+        let (store_bytes, live_bytes) = (engine.pager.store.size_on_disk()?, engine.pager.store.live_bytes());
+        let others = self.file_bytes()?;
         Ok(Status {
             commits: engine.counts.commits.load(Ordering::Relaxed),
             restarts: engine.counts.restarts.load(Ordering::Relaxed),
@@ -84,7 +93,10 @@ impl Db {
             cache_bytes_max: engine.pager.cache.budget() as u64,
             dirty_bytes: engine.pager.cache.dirty() as u64,
             journal_bytes: engine.journal.as_ref().map_or(0, |journal| journal.bytes_since(*engine.replay_from.lock())),
-            store_bytes: engine.pager.store.size_on_disk()?,
+            store_bytes,
+            live_bytes,
+            dead_bytes: store_bytes.saturating_sub(live_bytes),
+            total_bytes: store_bytes + others,
             locks: engine.locks.counters(),
         })
     }

@@ -11,7 +11,7 @@ use super::directory_state::{DirectoryState, Subject};
 use crate::codec::PageIdentity;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::journal::Mark;
-use crate::storage::{MAX_FREE, Root, RootFile, StoreOp, TreeId};
+use crate::storage::{MAX_FREE, PageStore, Root, RootFile, StoreOp, TreeId};
 use crate::table::directory::Directory;
 use crate::table::entry::{
     DirectoryEntry, ListedPage, catalog_entries, directory_key, gone_entry, page_list_bodies, seal_directory_entry,
@@ -90,26 +90,10 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
     if let Some(journal) = &engine.journal {
         journal.sync()?;
     }
-    let mut writer = Writer {
-        engine,
-        number: capture.registration.number(),
-        checkpoint: state.root.number + 1,
-        batch: Vec::new(),
-        written: Vec::new(),
-        entries: Vec::new(),
-        later: Vec::new(),
-        segments: Vec::new(),
-    };
-    for (table, _, dirty) in &capture.tables {
-        for segment in dirty {
-            writer.segment(table, segment)?;
-        }
-    }
-    for definition in &capture.definitions {
-        writer.entries.extend(catalog_entries(definition, writer.checkpoint));
-    }
+    let number = capture.registration.number();
+    let mut writer = Writer::new(engine, &*engine.pager.store, number, state.root.number + 1);
     let mut directory = state.directory.clone();
-    writer.directory(&capture, &mut directory)?;
+    writer.write(&capture.tables, &capture.definitions, &mut directory)?;
     engine.pager.store.sync()?;
 
     let Writer { later: mut remove, segments, .. } = writer;
@@ -129,6 +113,7 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
         journal_chain: capture.mark.chain,
         sweep: state.unswept || remove.len() > MAX_FREE,
         free,
+        live_bytes: Some(engine.pager.store.live_bytes()),
         ..state.root.clone()
     };
     state.root_file.write(&root)?;
@@ -140,6 +125,28 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
     }
     engine.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
     clean_up(engine, remove, capture.mark)
+}
+
+/// Writes all of a database in memory to a store of its own, as of the last commit. Gives the directory of the root with
+/// the number 1, and the number of that commit.
+pub(crate) fn write_whole(engine: &Engine, store: &dyn PageStore) -> Result<(DirectoryState, u64)> {
+    let (registration, tables) = {
+        let last = engine.commits.latch();
+        let with_directory = |table: Arc<TableCore>| {
+            let directory = table.directory(None)?;
+            let segments = directory.segments().to_vec();
+            Some((table, directory, segments))
+        };
+        let tables: Vec<CapturedTable> = engine.catalog.tables().into_iter().filter_map(with_directory).collect();
+        (engine.pager.registry.register(last.number), tables)
+    };
+    // A shape that a later commit completes fits the rows of this one too.
+    let definitions: Vec<Definition> = tables.iter().map(|(table, ..)| table.definition()).collect();
+    let mut writer = Writer { marks: false, ..Writer::new(engine, store, registration.number(), 1) };
+    let mut directory = DirectoryState::default();
+    writer.write(&tables, &definitions, &mut directory)?;
+    store.sync()?;
+    Ok((directory, registration.number()))
 }
 
 /// The root is durable: what it does not name any more can go.
@@ -163,6 +170,9 @@ fn page_of_removal(op: &StoreOp) -> Option<(u32, [u8; 16])> {
 
 struct Writer<'a> {
     engine: &'a Engine,
+    store: &'a dyn PageStore,
+    /// Pages learn where they were written, since the database itself will read them there.
+    marks: bool,
     number: u64,
     checkpoint: u64,
     batch: Vec<StoreOp>,
@@ -175,7 +185,39 @@ struct Writer<'a> {
     segments: Vec<(Arc<Segment>, StoredSegment)>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(engine: &'a Engine, store: &'a dyn PageStore, number: u64, checkpoint: u64) -> Self {
+        Writer {
+            engine,
+            store,
+            marks: true,
+            number,
+            checkpoint,
+            batch: Vec::new(),
+            written: Vec::new(),
+            entries: Vec::new(),
+            later: Vec::new(),
+            segments: Vec::new(),
+        }
+    }
+
+    fn write(
+        &mut self,
+        tables: &[CapturedTable],
+        definitions: &[Definition],
+        directory: &mut DirectoryState,
+    ) -> Result<()> {
+        for (table, _, dirty) in tables {
+            for segment in dirty {
+                self.segment(table, segment)?;
+            }
+        }
+        for definition in definitions {
+            self.entries.extend(catalog_entries(definition, self.checkpoint));
+        }
+        self.directory(tables, directory)
+    }
+
     fn segment(&mut self, table: &Arc<TableCore>, segment: &Arc<Segment>) -> Result<()> {
         let list = self.engine.pager.list(table, segment, Some(self.number))?;
         let mut pages = Vec::with_capacity(list.slots.len());
@@ -239,9 +281,9 @@ impl Writer<'_> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.engine.pager.store.write(std::mem::take(&mut self.batch))?;
+        self.store.write(std::mem::take(&mut self.batch))?;
         for (table, slot, stored) in self.written.drain(..) {
-            if !slot.mark_stored(self.number, stored, &self.engine.pager.cache) {
+            if self.marks && !slot.mark_stored(self.number, stored, &self.engine.pager.cache) {
                 // A later commit has changed the page: this address serves the root in the making only.
                 self.engine.pager.free(table.id(), [stored.address]);
             }
@@ -250,14 +292,14 @@ impl Writer<'_> {
     }
 
     /// Writes the directory entries, notes which are superseded, and says of which segments there are none any more.
-    fn directory(&mut self, capture: &Capture, directory: &mut DirectoryState) -> Result<()> {
+    fn directory(&mut self, tables: &[CapturedTable], directory: &mut DirectoryState) -> Result<()> {
         for (key, value) in std::mem::take(&mut self.entries) {
             self.later.extend(directory.put(&key, &value));
             self.put(StoreOp::Put { tree: TreeId::DIRECTORY, key, value })?;
         }
         // The entries that these end were removed after the root before this one; that is durable with this one.
         self.later.extend(directory.take_notes());
-        for (table, now, _) in &capture.tables {
+        for (table, now, _) in tables {
             let live: BTreeSet<u64> = now.segments().iter().map(|segment| segment.id).collect();
             for gone in directory.segments(table.id()).into_iter().filter(|segment| !live.contains(segment)) {
                 self.later.extend(directory.remove(Subject::Segment(table.id(), gone)));

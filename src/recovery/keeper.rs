@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use super::checkpoint::{CheckpointState, checkpoint};
+use super::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Root;
 use crate::txn::{Engine, Wake};
@@ -13,19 +14,27 @@ use crate::txn::{Engine, Wake};
 /// Owns the checkpoint thread of a database.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    state: Arc<Mutex<CheckpointState>>,
+    pub(super) state: Arc<Mutex<CheckpointState>>,
+    pub(super) disk: Disk,
+    /// Held while the page store is copied, once at a time. Taken before the state.
+    pub(super) copying: Mutex<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Keeper {
-    pub(crate) fn start(engine: &Arc<Engine>, state: CheckpointState) -> Result<Keeper> {
+    pub(crate) fn start(engine: &Arc<Engine>, state: CheckpointState, disk: Disk) -> Result<Keeper> {
         let state = Arc::new(Mutex::new(state));
         let (shared, engine) = (Arc::clone(&state), Arc::clone(engine));
         let thread = std::thread::Builder::new()
             .name("gangline-checkpoint".into())
             .spawn(move || run(&engine, &shared))
             .map_err(|error| Error::new(ErrorKind::Io, "cannot start the checkpoint thread").with_source(error))?;
-        Ok(Keeper { state, thread: Mutex::new(Some(thread)) })
+        Ok(Keeper { state, disk, copying: Mutex::new(()), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Bytes of all files but the page store's.
+    pub(crate) fn file_bytes(&self) -> Result<u64> {
+        self.disk.file_bytes()
     }
 
     /// Ends the thread, and makes a last checkpoint that marks the store as closed.
@@ -37,15 +46,22 @@ impl Keeper {
         let state = &mut *self.state.lock();
         checkpoint(engine, state, true)?;
         // What the closing root gave up is gone by now: the next opening need not look for it.
-        let root = Root { number: state.root.number + 1, sweep: state.unswept, free: Vec::new(), ..state.root.clone() };
+        let root = Root {
+            number: state.root.number + 1,
+            sweep: state.unswept,
+            free: Vec::new(),
+            live_bytes: Some(engine.pager.store.live_bytes()),
+            ..state.root.clone()
+        };
         state.root_file.write(&root)?;
         state.root = root;
         Ok(())
     }
 
-    /// Ends the thread.
+    /// Ends the thread, and waits until a copy under way has noticed that the database was closed.
     pub(crate) fn stop(&self, engine: &Engine) {
         engine.admission.stop();
+        drop(self.copying.lock());
         if let Some(thread) = self.thread.lock().take() {
             // A thread that panicked has poisoned the database.
             let _ = thread.join();

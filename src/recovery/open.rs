@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use super::checkpoint::CheckpointState;
 use super::directory_state::{DirectoryState, Subject};
+use super::disk::Disk;
 use super::keeper::Keeper;
 use super::replay::apply_record;
-use super::sweep::sweep;
+use super::sweep::{count_live_bytes, sweep};
 use crate::codec::KeyBuf;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::storage::journal::{self, Journal, JournalOptions, Mark, Position};
 use crate::storage::{
-    FORMAT, FileLayer, LockFile, MemoryStore, PageStore, Root, RootFile, SledStore, StoreOp, TreeId, names,
+    FORMAT, FileLayer, LockFile, MemoryStore, MirroredStore, PageStore, Root, RootFile, SledStore, StoreOp, TreeId, names,
 };
 use crate::table::catalog::Catalog;
 use crate::table::entry::{
@@ -53,11 +54,17 @@ pub(crate) fn open(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> R
     options.check()?;
     prepare_folder(&*files, dir, &options)?;
     let lock = LockFile::acquire(&*files, dir)?;
+    let (engine, keeper) = open_locked(files, dir, options)?;
+    Ok(Opened { engine, keeper: Some(keeper), lock: Some(lock) })
+}
+
+/// Opens the store in a folder that the caller has prepared and locked.
+pub(super) fn open_locked(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> Result<(Arc<Engine>, Keeper)> {
     let parts = match RootFile::open(&*files, dir)? {
-        Some((root_file, root)) => open_existing(files, dir, &options, root_file, root)?,
-        None => create_new(files, dir, &options)?,
+        Some((root_file, root)) => open_existing(Arc::clone(&files), dir, &options, root_file, root)?,
+        None => create_new(Arc::clone(&files), dir, &options)?,
     };
-    let Parts { pager, catalog, journal, last_commit, mut state, replayed } = parts;
+    let Parts { pages, pager, catalog, journal, last_commit, mut state, replayed } = parts;
     // From here on the store is in use: what a crash leaves behind is swept at the next opening.
     let root = Root {
         number: state.root.number + 1,
@@ -69,15 +76,17 @@ pub(crate) fn open(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> R
     state.root_file.write(&root)?;
     state.root = root;
     let engine = Engine::new(options, pager, catalog, last_commit, Some(journal), state.root.journal);
-    let keeper = Keeper::start(&engine, state)?;
+    let disk = Disk { files, dir: dir.to_owned(), pages };
+    let keeper = Keeper::start(&engine, state, disk)?;
     if replayed {
         engine.catalog.tables().iter().for_each(|table| table.put_off_small_segments(engine.options.segment_rows));
         engine.admission.ask();
     }
-    Ok(Opened { engine, keeper: Some(keeper), lock: Some(lock) })
+    Ok((engine, keeper))
 }
 
 struct Parts {
+    pages: Arc<MirroredStore>,
     pager: Pager,
     catalog: Catalog,
     journal: Journal,
@@ -86,7 +95,7 @@ struct Parts {
     replayed: bool,
 }
 
-fn journal_options(options: &Options) -> JournalOptions {
+pub(super) fn journal_options(options: &Options) -> JournalOptions {
     JournalOptions { eventual_sync: options.eventual_sync, ..JournalOptions::default() }
 }
 
@@ -97,16 +106,21 @@ fn open_existing(
     root_file: RootFile,
     mut root: Root,
 ) -> Result<Parts> {
-    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, &root.sled_folder)?);
-    let (directory, catalog) = read_directory(&*store, &root)?;
-    let pager = Pager::new(store, options.cache_bytes, root.next_id);
+    let pages = Arc::new(MirroredStore::new(Arc::new(SledStore::open(dir, &root.sled_folder)?)));
+    pages.set_live_bytes(root.live_bytes.unwrap_or(0));
+    let (directory, catalog) = read_directory(&*pages, &root)?;
+    let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
     let mut unswept = false;
     if !root.clean || root.sweep {
         unswept = !sweep(&pager, &catalog)?;
     } else {
         // Closing was cut off after its root: the first checkpoint frees what is left.
         root.free.iter().for_each(|(table, key)| pager.free(*table, [PageAddress::from_key(*key)]));
+        if root.live_bytes.is_none() {
+            count_live_bytes(&*pages)?;
+        }
     }
+    remove_other_folders(dir, &root.sled_folder)?;
     root.sweep = unswept;
     let folder = dir.join(names::JOURNAL);
     let closed_at = root.clean.then_some(root.journal);
@@ -117,20 +131,20 @@ fn open_existing(
     let replayed = last_commit > root.last_commit;
     let journal = Journal::create(files, &folder, next_file, Some(tail), journal_options(options))?;
     let state = CheckpointState { root_file, root, directory, unswept };
-    Ok(Parts { pager, catalog, journal, last_commit, state, replayed })
+    Ok(Parts { pages, pager, catalog, journal, last_commit, state, replayed })
 }
 
 /// Makes a store. The root comes last: a folder without one holds nothing that was promised.
 fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Result<Parts> {
-    let store: Arc<dyn PageStore> = Arc::new(SledStore::open(dir, &names::sled_folder(1))?);
-    refuse_lost_root(&*store, dir)?;
+    let pages = Arc::new(MirroredStore::new(Arc::new(SledStore::open(dir, &names::sled_folder(1))?)));
+    refuse_lost_root(&*pages, dir)?;
     let folder = dir.join(names::JOURNAL);
     let journal = Journal::create(Arc::clone(&files), &folder, 1, None, journal_options(options))?;
     let root = first_root(journal.mark());
     let root_file = RootFile::create(&*files, dir, &root)?;
-    let pager = Pager::new(store, options.cache_bytes, root.next_id);
+    let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
     let state = CheckpointState { root_file, root, directory: DirectoryState::default(), unswept: false };
-    Ok(Parts { pager, catalog: Catalog::new([]), journal, last_commit: 0, state, replayed: false })
+    Ok(Parts { pages, pager, catalog: Catalog::new([]), journal, last_commit: 0, state, replayed: false })
 }
 
 /// Only checkpoints write directory entries, and the first root comes before them all: so with entries and without a
@@ -163,6 +177,16 @@ fn prepare_folder(files: &dyn FileLayer, dir: &Path, options: &Options) -> Resul
         return Ok(());
     }
     let names_in = files.list(dir).map_err(|error| Error::io("list", dir, error))?;
+    if names_in.iter().any(|name| name == names::UNFINISHED) {
+        return Err(Error::new(
+            ErrorKind::NotAStore,
+            format!(
+                "the folder {} is an unfinished copy of a store, whose backup or restore was cut off; remove it, and \
+                 make the copy again",
+                dir.display()
+            ),
+        ));
+    }
     if names_in.iter().any(|name| name == names::ROOT) {
         return Ok(());
     }
@@ -178,7 +202,23 @@ fn prepare_folder(files: &dyn FileLayer, dir: &Path, options: &Options) -> Resul
     Ok(())
 }
 
-fn first_root(mark: Mark) -> Root {
+/// Removes the page stores of compactions: what one that was cut off had written, or the one that it replaced.
+fn remove_other_folders(dir: &Path, current: &str) -> Result<()> {
+    let failed = |error| Error::io("list", dir, error);
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if let Ok(name) = entry.file_name().into_string()
+            && names::sled_folder_number(&name).is_some()
+            && name != current
+            && entry.file_type().map_err(failed)?.is_dir()
+        {
+            SledStore::remove_folder(dir, &name)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn first_root(mark: Mark) -> Root {
     let random = |salt: u64| RandomState::new().hash_one(salt).to_le_bytes();
     let mut store_id = [0; 16];
     store_id[..8].copy_from_slice(&random(1));
@@ -198,6 +238,7 @@ fn first_root(mark: Mark) -> Root {
         free: Vec::new(),
         store_id,
         incarnation: 0,
+        live_bytes: Some(0),
     }
 }
 
@@ -206,7 +247,7 @@ type Entries = BTreeMap<Subject, (u64, Vec<u8>, Vec<u8>)>;
 
 /// Reads the directory tree: what the root contains comes into force, what a checkpoint left that never got its root is
 /// removed.
-fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(DirectoryState, Catalog)> {
+pub(super) fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(DirectoryState, Catalog)> {
     let mut entries = Entries::new();
     let mut stale = Vec::new();
     let mut foreign = None;

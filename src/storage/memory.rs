@@ -83,6 +83,14 @@ impl PageStore for MemoryStore {
         self.sync().map(|()| 0)
     }
 
+    fn live_bytes(&self) -> u64 {
+        let trees = self.trees.read();
+        let values = trees.iter().flat_map(|trees| trees.values()).flat_map(|tree| tree.values());
+        values.map(|value| value.len() as u64).sum()
+    }
+
+    fn set_live_bytes(&self, _bytes: u64) {}
+
     fn close(&self) -> Result<()> {
         *self.trees.write() = None;
         Ok(())

@@ -18,6 +18,7 @@ pub(crate) mod file;
 pub(crate) mod journal;
 mod lock_file;
 mod memory;
+mod mirrored;
 mod page_store;
 mod poison;
 mod rein;
@@ -32,6 +33,7 @@ pub(crate) mod wrap;
 pub(crate) use file::{FileLayer, OsFiles};
 pub(crate) use lock_file::LockFile;
 pub(crate) use memory::MemoryStore;
+pub(crate) use mirrored::MirroredStore;
 pub(crate) use page_store::{PageStore, StoreOp, TreeId};
 pub(crate) use root::{FORMAT, MAX_FREE, Root, RootFile};
 pub(crate) use sled_store::SledStore;
@@ -41,6 +43,15 @@ pub(crate) mod names {
     pub(crate) const LOCK: &str = "lock";
     pub(crate) const ROOT: &str = "root";
     pub(crate) const JOURNAL: &str = "journal";
+
+    /// Stands in a folder while a copy of a store is being written into it.
+    pub(crate) const UNFINISHED: &str = "unfinished";
+
+    /// The number of a folder of that name.
+    pub(crate) fn sled_folder_number(name: &str) -> Option<u32> {
+        let number = name.strip_prefix("sled-")?.parse().ok()?;
+        (sled_folder(number) == name).then_some(number)
+    }
 
     /// The folder of the page store with this number.
     pub(crate) fn sled_folder(number: u32) -> String {

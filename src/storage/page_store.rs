@@ -59,6 +59,12 @@ pub(crate) trait PageStore: Send + Sync {
     /// Bytes that the store takes on disk; 0 for a store in memory.
     fn size_on_disk(&self) -> Result<u64>;
 
+    /// Bytes of all values in the store.
+    fn live_bytes(&self) -> u64;
+
+    /// Says how many these are, after opening: the store itself counts only what it is told from then on.
+    fn set_live_bytes(&self, bytes: u64);
+
     /// Syncs and lets go of the files. Every later call fails with [`ErrorKind::Closed`]; a second `close` does
     /// nothing.
     fn close(&self) -> Result<()>;

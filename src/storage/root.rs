@@ -51,6 +51,8 @@ pub(crate) struct Root {
     pub(crate) store_id: [u8; 16],
     /// How often the store was opened.
     pub(crate) incarnation: u64,
+    /// Bytes of all values in the page store. Exact after a clean close; earlier versions did not say.
+    pub(crate) live_bytes: Option<u64>,
 }
 
 impl Root {
@@ -210,7 +212,7 @@ fn encode(root: &Root) -> Result<Vec<u8>> {
     };
     let mut body = Vec::with_capacity(256 + root.free.len() * 20);
     body.extend_from_slice(&root.number.to_le_bytes());
-    body.push(u8::from(root.clean) | u8::from(root.sweep) << 1);
+    body.push(u8::from(root.clean) | u8::from(root.sweep) << 1 | u8::from(root.live_bytes.is_some()) << 2);
     body.push(folder_len);
     body.extend_from_slice(root.sled_folder.as_bytes());
     let journal = [root.journal.file, root.journal.offset];
@@ -225,6 +227,7 @@ fn encode(root: &Root) -> Result<Vec<u8>> {
         body.extend_from_slice(&tree.to_le_bytes());
         body.extend_from_slice(key);
     }
+    body.extend(root.live_bytes.iter().flat_map(|bytes| bytes.to_le_bytes()));
     let mut slot = Vec::with_capacity(FRAME_BYTES + body.len());
     slot.extend_from_slice(&MAGIC);
     slot.extend_from_slice(&root.format.to_le_bytes());
@@ -250,6 +253,7 @@ fn decode(frame: &Frame<'_>) -> Option<Root> {
     let store_id = fields.array()?;
     let free_len = fields.u32()?;
     let free = (0..free_len).map(|_| Some((fields.u32()?, fields.array()?))).collect::<Option<Vec<_>>>()?;
+    let live_bytes = if flags & 4 == 0 { None } else { Some(fields.u64()?) };
     fields.0.is_empty().then_some(Root {
         number,
         format: frame.format,
@@ -265,6 +269,7 @@ fn decode(frame: &Frame<'_>) -> Option<Root> {
         free,
         store_id,
         incarnation,
+        live_bytes,
     })
 }
 

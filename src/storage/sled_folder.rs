@@ -33,6 +33,16 @@ impl SledFolder {
         &self.path
     }
 
+    /// Removes the folder and the copy of its settings, if they are there.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        let gone = |outcome: io::Result<()>| match outcome {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        };
+        gone(fs::remove_dir_all(&self.path))?;
+        gone(fs::remove_file(&self.settings_copy))
+    }
+
     /// Makes ready for opening: removes unfinished snapshots, which sled takes for its newest, and restores settings
     /// that were torn.
     pub(super) fn prepare(&self) -> io::Result<()> {

@@ -20,6 +20,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -54,6 +55,8 @@ struct Inner {
     /// `None` once it is closed.
     open: RwLock<Option<Open>>,
     poison: Poison,
+    /// Bytes of all values. Below nothing for a moment, where what is removed was not counted yet.
+    live: AtomicI64,
 }
 
 struct Open {
@@ -97,9 +100,9 @@ impl SledStore {
             }
         }
         let path = folder.path().to_owned();
+        let open = RwLock::new(Some(Open { db, trees }));
         let inner =
-            Inner { folder, open: RwLock::new(Some(Open { db, trees })), poison: Poison::new("page store", path) };
-        let inner = Arc::new(inner);
+            Arc::new(Inner { folder, open, poison: Poison::new("page store", path), live: AtomicI64::new(0) });
         let progress = Progress::default();
         let writer = Writer {
             inner: Arc::clone(&inner),
@@ -112,6 +115,12 @@ impl SledStore {
         };
         let queue = WorkQueue::start("gangline-pages", writer, progress, stall_limit)?;
         Ok(SledStore { inner, queue })
+    }
+
+    /// Removes the folder `name` of `dir` with all that is in it. No store may be open there.
+    pub(crate) fn remove_folder(dir: &Path, name: &str) -> Result<()> {
+        let folder = SledFolder::new(dir, name);
+        folder.remove().map_err(|error| Error::io("remove the page store in", folder.path(), error))
     }
 
     /// Has the writing thread do something. An error poisons the store: what sled made of it is not known.
@@ -182,6 +191,14 @@ impl PageStore for SledStore {
         self.inner.fenced("measure", || db.size_on_disk())
     }
 
+    fn live_bytes(&self) -> u64 {
+        u64::try_from(self.inner.live.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    fn set_live_bytes(&self, bytes: u64) {
+        self.inner.live.store(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
     fn close(&self) -> Result<()> {
         if self.inner.open.read().is_none() {
             return Ok(());
@@ -220,6 +237,10 @@ impl Inner {
         fenced(self.folder.path(), what, call)
     }
 
+    fn count(&self, added: usize, removed: usize) {
+        self.live.fetch_add(added as i64 - removed as i64, Ordering::Relaxed);
+    }
+
     fn tree(&self, id: TreeId) -> Result<Option<sled::Tree>> {
         self.poison.check_readable()?;
         let open = self.open.read();
@@ -238,12 +259,15 @@ impl Writer {
             StoreOp::Put { tree, key, value } => {
                 let tree = self.tree(tree)?;
                 self.before(Some(value.len()))?;
-                self.inner.fenced("write", || tree.insert(key, value))?;
+                let len = value.len();
+                let before = self.inner.fenced("write", || tree.insert(key, value))?;
+                self.inner.count(len, before.map_or(0, |value| value.len()));
             }
             StoreOp::Remove { tree, key } => {
                 let Some(tree) = self.inner.tree(tree)? else { return Ok(()) };
                 self.before(None)?;
-                self.inner.fenced("remove", || tree.remove(key))?;
+                let before = self.inner.fenced("remove", || tree.remove(key))?;
+                self.inner.count(0, before.map_or(0, |value| value.len()));
             }
         }
         self.progress.step();

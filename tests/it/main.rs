@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 
+mod backup;
 mod bad_input;
 mod cancel;
+mod compact;
 mod declare;
 mod disk_full;
 mod durability;
@@ -31,4 +33,5 @@ mod restarts;
 mod snapshots;
 mod strict;
 mod support;
+mod temporary;
 mod transactions;

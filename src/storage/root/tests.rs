@@ -20,6 +20,7 @@ fn root(number: u64) -> Root {
         free: (0..number as u32).map(|tree| (tree, [tree as u8; 16])).collect(),
         store_id: [9; 16],
         incarnation: 3,
+        live_bytes: (number % 4 > 1).then_some(7_000 + number),
     }
 }
 
