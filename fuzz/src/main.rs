@@ -26,7 +26,7 @@ usage: gangline-torture COMMAND [OPTIONS]
   starve    threads that want the same rows, and a reader of all: nobody may wait for long
             --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
-            --kills N (50)  --seed S (1)
+            --kills N (50)  --seed S (1)  --compact (the store is compacted all the time)
   mutants   rules of the locks left out one at a time, which the checks must see; built with --features mutants
             --seconds N (60, for each)  --only NAME  --seed S (1)
 ";
@@ -56,7 +56,7 @@ impl From<std::io::Error> for End {
 }
 
 fn main() -> ExitCode {
-    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process"]).map_err(End::from).and_then(run) {
+    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process", "compact"]).map_err(End::from).and_then(run) {
         Ok(()) => return ExitCode::SUCCESS,
         Err(End::WrongArguments(text)) => (format!("{text}\n\n{USAGE}"), 2),
         Err(End::Found(failure)) => (format!("failed: {failure}\n"), 1),
@@ -108,7 +108,11 @@ fn run(mut args: Args) -> Result<(), End> {
             starve::run(&plan)?.lines()
         }
         "crash" => {
-            let plan = crash::Plan { kills: args.option_or("kills", 50)?, seed: args.option_or("seed", 1)? };
+            let plan = crash::Plan {
+                kills: args.option_or("kills", 50)?,
+                seed: args.option_or("seed", 1)?,
+                compact: args.flag("compact"),
+            };
             args.finish()?;
             crash::run(&plan)?.lines()
         }
@@ -137,8 +141,9 @@ fn run(mut args: Args) -> Result<(), End> {
         }
         "crash-child" => {
             let (place, seed) = (args.path("store")?, args.option_or("seed", 1)?);
+            let compact = args.flag("compact");
             args.finish()?;
-            return Ok(crash::child::write(&place, seed)?);
+            return Ok(crash::child::write(&place, seed, compact)?);
         }
         other => return Err(End::WrongArguments(format!("there is no command {other:?}"))),
     };

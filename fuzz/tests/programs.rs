@@ -28,6 +28,13 @@ fn killed_writers_lose_nothing() {
 }
 
 #[test]
+fn writers_killed_during_compactions_lose_nothing() {
+    let output = torture("crash --kills 4 --seed 2 --compact");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((value(&output, "kills"), value(&output, "lost"), value(&output, "torn")), (4, 0, 0));
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_2() {
     for words in ["fly", "model --seed x", "crash --kills", "transfer --teeth 3"] {
         let output = torture(words);

@@ -49,7 +49,7 @@ impl Keeper {
         let _alone = self.copying.lock();
         engine.check_alive()?;
         let folder = Unfinished::begin(&self.disk.files, target)?;
-        let store = SledStore::open(folder.place(), &names::sled_folder(1))?;
+        let store = SledStore::open_copy(folder.place(), &names::sled_folder(1))?;
         let root = copy_pages(engine, &self.disk, Arc::new(store)).and_then(|()| self.last_root(engine));
         // Closed before its folder is removed, where something failed.
         drop(self.disk.pages.end());
@@ -75,7 +75,7 @@ impl Keeper {
 pub(crate) fn backup_memory(engine: &Engine, target: &Path) -> Result<BackupReport> {
     let files: Arc<dyn FileLayer> = Arc::new(OsFiles);
     let folder = Unfinished::begin(&files, target)?;
-    let store = SledStore::open(folder.place(), &names::sled_folder(1))?;
+    let store = SledStore::open_copy(folder.place(), &names::sled_folder(1))?;
     let (directory, last_commit) = write_whole(engine, &store)?;
     let live_bytes = Some(store.live_bytes());
     store.close()?;

@@ -54,10 +54,17 @@ impl Keeper {
         let number = names::sled_folder_number(&old_name).unwrap_or(0);
         let name = names::sled_folder(number + 1);
         SledStore::remove_folder(&self.disk.dir, &name)?;
-        let copied = SledStore::open(&self.disk.dir, &name)
-            .and_then(|store| copy_pages(engine, &self.disk, Arc::new(store)))
+        let copied = SledStore::open_copy(&self.disk.dir, &name)
+            .and_then(|store| {
+                let store = Arc::new(store);
+                copy_pages(engine, &self.disk, Arc::<SledStore>::clone(&store)).map(|()| store)
+            })
             .map_err(NotSwitched::Kept)
-            .and_then(|()| switch(engine, &mut self.state.lock(), &self.disk, &name));
+            .and_then(|store| {
+                let old = switch(engine, &mut self.state.lock(), &self.disk, &name)?;
+                store.is_no_copy();
+                Ok(old)
+            });
         match copied {
             Ok(old) => {
                 // Its folder goes: whether it could be closed well does not matter.

@@ -46,13 +46,14 @@ impl Unfinished {
             refuse_used(&place)?;
         }
         fs::create_dir_all(&place).map_err(failed)?;
-        let lock = LockFile::acquire(&**files, &place)?;
+        let lock = Some(LockFile::acquire(&**files, &place)?);
+        let folder = Unfinished { files: Arc::clone(files), target: target.to_owned(), place: place.clone(), lock };
         clear(&place).map_err(failed)?;
         if !mark.exists() {
             files.create(&mark).and_then(|mark| mark.sync_all()).map_err(failed)?;
         }
         files.sync_dir(&place).map_err(failed)?;
-        Ok(Unfinished { files: Arc::clone(files), target: target.to_owned(), place, lock: Some(lock) })
+        Ok(folder)
     }
 
     pub(super) fn place(&self) -> &Path {
@@ -85,7 +86,8 @@ impl Unfinished {
         self.files.remove(&self.place.join(names::UNFINISHED)).map_err(failed)?;
         self.files.sync_dir(&self.place).map_err(failed)?;
         drop(self.lock.take());
-        // An empty folder was allowed to be there.
+        // An empty folder was allowed to be there, and one with a lock.
+        let _ = fs::remove_file(self.target.join(names::LOCK));
         match fs::remove_dir(&self.target) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
@@ -136,10 +138,10 @@ fn clear(place: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Nothing is ever written over.
+/// Nothing is ever written over. A lock alone is nothing.
 fn refuse_used(folder: &Path) -> Result<()> {
     let used = match fs::read_dir(folder) {
-        Ok(mut entries) => entries.next().is_some(),
+        Ok(mut entries) => entries.any(|entry| entry.map_or(true, |entry| entry.file_name() != names::LOCK)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => true,
         Err(error) => return Err(Error::io("list", folder, error)),

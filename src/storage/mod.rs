@@ -22,6 +22,7 @@ mod mirrored;
 mod page_store;
 mod poison;
 mod rein;
+mod room;
 mod root;
 mod sled_folder;
 mod sled_store;

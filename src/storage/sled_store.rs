@@ -9,6 +9,7 @@
 //! - **Its iterators never end after an error**, so a scan stops at the first.
 //! - **Its snapshot is only written while it opens**, and damage behind the snapshot makes it panic. So closing a store
 //!   that was written opens it once more.
+//! - **It hangs on a full disk.** So values are refused while there is still some room ([`room`](super::room)).
 //! - Never called here: `transaction`, `apply_batch`, `checksum` (they slow the process down for ever), `flush_async`
 //!   (deadlocks), `watch_prefix` (blocks writers), `generate_id` (blocks, and jumps).
 
@@ -20,7 +21,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -28,6 +29,7 @@ use parking_lot::RwLock;
 use super::page_store::{EntryVisitor, PageStore, StoreOp, TreeId, check_batch};
 use super::poison::Poison;
 use super::rein::{Rein, SEGMENT_BYTES};
+use super::room;
 use super::sled_folder::{SledFolder, retry};
 use super::work_queue::{Lost, Progress, WorkQueue};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +59,8 @@ struct Inner {
     poison: Poison,
     /// Bytes of all values. Below nothing for a moment, where what is removed was not counted yet.
     live: AtomicI64,
+    /// Bytes that must be free on the disk for a value to be taken.
+    least_room: AtomicU64,
 }
 
 struct Open {
@@ -83,10 +87,20 @@ impl SledStore {
     ///
     /// `Corrupted` if sled cannot open its files, `AlreadyOpen` if another process has them.
     pub(crate) fn open(dir: &Path, name: &str) -> Result<SledStore> {
-        Self::open_with(dir, name, STALL_LIMIT)
+        Self::open_with(dir, name, STALL_LIMIT, room::LEAST)
     }
 
-    fn open_with(dir: &Path, name: &str, stall_limit: Duration) -> Result<SledStore> {
+    /// As [`open`](SledStore::open), for a copy of a store: leaves the last of the disk to the store itself.
+    pub(crate) fn open_copy(dir: &Path, name: &str) -> Result<SledStore> {
+        Self::open_with(dir, name, STALL_LIMIT, room::LEAST_FOR_COPIES)
+    }
+
+    /// The copy is the store itself from now on.
+    pub(crate) fn is_no_copy(&self) {
+        self.inner.least_room.store(room::LEAST, Ordering::Relaxed);
+    }
+
+    fn open_with(dir: &Path, name: &str, stall_limit: Duration, least_room: u64) -> Result<SledStore> {
         let folder = SledFolder::new(dir, name);
         let failed = |error| Error::io("open the page store in", folder.path(), error);
         folder.prepare().map_err(failed)?;
@@ -101,8 +115,8 @@ impl SledStore {
         }
         let path = folder.path().to_owned();
         let open = RwLock::new(Some(Open { db, trees }));
-        let inner =
-            Arc::new(Inner { folder, open, poison: Poison::new("page store", path), live: AtomicI64::new(0) });
+        let (live, least_room) = (AtomicI64::new(0), AtomicU64::new(least_room));
+        let inner = Arc::new(Inner { folder, open, poison: Poison::new("page store", path), live, least_room });
         let progress = Progress::default();
         let writer = Writer {
             inner: Arc::clone(&inner),
@@ -277,7 +291,13 @@ impl Writer {
     /// Keeps the rein before something is written.
     fn before(&mut self, value_len: Option<usize>) -> Result<()> {
         self.wrote = true;
-        if self.rein.must_sync_before(value_len) { self.flush() } else { Ok(()) }
+        if !self.rein.must_sync_before(value_len) {
+            return Ok(());
+        }
+        if value_len.is_some() {
+            room::check(&self.data, self.inner.folder.path(), self.inner.least_room.load(Ordering::Relaxed))?;
+        }
+        self.flush()
     }
 
     fn sync(&mut self) -> Result<()> {

@@ -5,6 +5,7 @@ use std::thread;
 
 use gangline::{Durability, ErrorKind, Table};
 
+use crate::disk_full::SmallDisk;
 use crate::support::{ITEMS, ids, item, place, small, until};
 
 const PAIRS: Table<u64, i64> = Table::new("pairs");
@@ -112,6 +113,37 @@ fn readers_and_writers_go_on() {
     db.sync().unwrap();
     drop(db);
     assert_eq!(sums(&options().open(&path).unwrap()), last);
+}
+
+#[test]
+fn a_disk_without_room_for_the_copy_leaves_everything_as_it_was() {
+    let Some(disk) = SmallDisk::mount(160) else {
+        eprintln!("skipped: this user cannot mount a small disk");
+        return;
+    };
+    let path = disk.path().join("store");
+    let db = small().durability(Durability::Eventual).open(&path).unwrap();
+    db.transact(|tx| (0..20_000).try_for_each(|id| tx.put(ITEMS, id, item(id)))).unwrap();
+    db.checkpoint().unwrap();
+    let before = ids(&db);
+    // Room for some of it.
+    let (ballast, piece) = (disk.path().join("ballast"), vec![7; 1 << 16]);
+    let mut file = std::fs::File::create(&ballast).unwrap();
+    while std::io::Write::write_all(&mut file, &piece).is_ok() {}
+    file.set_len(file.metadata().unwrap().len() - (18 << 20)).unwrap();
+    let error = db.compact().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DiskFull, "{error:?}");
+    let error = db.backup(disk.path().join("backup")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DiskFull, "{error:?}");
+    assert_eq!(std::fs::read_dir(disk.path()).unwrap().count(), 2, "the store and the ballast");
+    db.put(ITEMS, 20_000, item(20_000)).unwrap();
+    db.checkpoint().unwrap();
+    assert!(db.verify().unwrap().is_clean());
+    std::fs::remove_file(&ballast).unwrap();
+    db.compact().unwrap();
+    assert_eq!(ids(&db)[..20_000], before);
+    db.close().unwrap();
+    assert_eq!(small().open(&path).unwrap().len(ITEMS).unwrap(), 20_001);
 }
 
 #[test]

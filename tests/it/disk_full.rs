@@ -8,13 +8,13 @@ use gangline::ErrorKind;
 use crate::support::{ITEMS, Item, item, small};
 
 /// A small disk of its own, which goes away with the value.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     folder: tempfile::TempDir,
 }
 
 impl SmallDisk {
     /// `None` where this user may not mount anything.
-    fn mount(megabytes: u32) -> Option<SmallDisk> {
+    pub(crate) fn mount(megabytes: u32) -> Option<SmallDisk> {
         let folder = tempfile::tempdir().unwrap();
         let size = format!("size={megabytes}m");
         let mounted = Command::new("mount")
@@ -26,7 +26,7 @@ impl SmallDisk {
         mounted.then_some(SmallDisk { folder })
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }

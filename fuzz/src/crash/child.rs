@@ -9,8 +9,9 @@ use super::{COUNTER, DATA, Entry, HEADS, LOG, LOG_LENGTH, LOGGED, PAIRS, SLOTS, 
 use crate::random::Random;
 use crate::{Failure, describe};
 
-/// Writes until it is killed. Returns only when something fails, after it has said so on standard output.
-pub fn write(place: &Path, seed: u64) -> Result<(), Failure> {
+/// Writes until it is killed, and compacts meanwhile if asked to. Returns only when something fails, after it has said so
+/// on standard output.
+pub fn write(place: &Path, seed: u64, compact: bool) -> Result<(), Failure> {
     let failed = super::open(place).map_err(Failure::from).and_then(|db| {
         std::thread::scope(|scope| {
             let writers: Vec<_> = (0..WRITERS)
@@ -18,6 +19,7 @@ pub fn write(place: &Path, seed: u64) -> Result<(), Failure> {
                     let db = &db;
                     scope.spawn(move || write_for_ever(db, writer, Random::part(seed, u64::from(writer))))
                 })
+                .chain(compact.then(|| scope.spawn(|| compact_for_ever(&db))))
                 .collect();
             writers.into_iter().try_for_each(|writer| {
                 writer.join().map_err(|_| Failure("a writer panicked".to_owned())).and_then(|outcome| outcome)
@@ -52,6 +54,12 @@ fn write_for_ever(db: &Db, writer: u32, mut random: Random) -> Result<(), Failur
             db.sync()?;
             say(&format!("{writer} {seq}"))?;
         }
+    }
+}
+
+fn compact_for_ever(db: &Db) -> Result<(), Failure> {
+    loop {
+        db.compact().map_err(|error| Failure(format!("compact: {}", describe(&error))))?;
     }
 }
 

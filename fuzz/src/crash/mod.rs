@@ -77,6 +77,8 @@ pub struct Plan {
     pub kills: u64,
     /// Makes the same moments again, as far as the machine does.
     pub seed: u64,
+    /// Compacts the store all the time.
+    pub compact: bool,
 }
 
 /// What a run did.
@@ -109,7 +111,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
             promised = [0; WRITERS as usize];
         }
         let mut random = Random::part(plan.seed, kill);
-        summary.promised += write_and_kill(folder.path(), &mut random, &mut promised)?;
+        summary.promised += write_and_kill(folder.path(), plan.compact, &mut random, &mut promised)?;
         summary.kills += 1;
         let findings = match open(folder.path()) {
             Ok(db) => look(db, &promised, kill.is_multiple_of(2)),
@@ -151,10 +153,11 @@ fn keep(folder: &Path) -> PathBuf {
 }
 
 /// One life of the child. Returns how many commits it promised.
-fn write_and_kill(place: &Path, random: &mut Random, promised: &mut [u64]) -> Result<u64, Failure> {
+fn write_and_kill(place: &Path, compact: bool, random: &mut Random, promised: &mut [u64]) -> Result<u64, Failure> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(["crash-child", "--seed", &random.next().to_string(), "--store"])
         .arg(place)
+        .args(compact.then_some("--compact"))
         .stdout(Stdio::piped())
         .spawn()?;
     let output = child.stdout.take().expect("its standard output is a pipe");

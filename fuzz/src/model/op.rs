@@ -114,6 +114,10 @@ pub enum Op {
     Sync,
     /// Checks the store and reports the number of rows of both tables.
     Verify,
+    /// Compacts the store.
+    Compact,
+    /// Everything that is in a backup made now.
+    Backup,
     /// Everything that is in the store.
     Dump,
     /// Closes the store and opens it again.
@@ -183,7 +187,11 @@ pub fn read_op(tape: &mut Tape<'_>, mix: Mix, index: u64) -> Op {
         229..=231 if mix.has(9) => Op::DropSnapshot(tape.byte() % SNAPSHOTS as u8),
         232..=239 if mix.has(10) => Op::Checkpoint,
         240..=243 if mix.has(11) => Op::Sync,
-        244..=246 if mix.has(12) && tape.one_in(4) => Op::Verify,
+        244..=246 if mix.has(12) && tape.one_in(4) => match tape.byte() % 8 {
+            0 | 1 => Op::Compact,
+            2 => Op::Backup,
+            _ => Op::Verify,
+        },
         247..=248 if mix.has(13) && tape.one_in(2) => Op::Reopen,
         249..=250 if mix.has(14) && tape.one_in(2) => Op::DropAndOpen,
         251..=254 if mix.has(15) => kill(tape, mix, index),
@@ -194,6 +202,7 @@ pub fn read_op(tape: &mut Tape<'_>, mix: Mix, index: u64) -> Op {
 fn kill(tape: &mut Tape<'_>, mix: Mix, index: u64) -> Op {
     let during = match tape.byte() % 8 {
         0 | 1 => None,
+        2 if tape.one_in(2) => Some(Op::Compact),
         2 => Some(Op::Checkpoint),
         3 => Some(Op::Reopen),
         4 | 5 => Some(transact(tape, mix, index)),
@@ -201,6 +210,7 @@ fn kill(tape: &mut Tape<'_>, mix: Mix, index: u64) -> Op {
     };
     // Most calls take tens of microseconds, a checkpoint some milliseconds.
     let delay_us = match during {
+        Some(Op::Compact) => u64::from(tape.short()),
         Some(Op::Checkpoint | Op::Reopen) => u64::from(tape.short() % 8_000),
         _ => u64::from(tape.short() % 400),
     };
@@ -329,7 +339,7 @@ mod tests {
             .map(|index| format!("{:?}", read_op(&mut Tape::Seeded(Random::part(1, index)), mix, index)))
             .map(|text| text.split(['(', ' ']).next().unwrap_or_default().to_owned())
             .collect();
-        assert_eq!(kinds.len(), 11, "{kinds:?}");
+        assert_eq!(kinds.len(), 13, "{kinds:?}");
     }
 
     #[test]

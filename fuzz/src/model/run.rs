@@ -209,10 +209,15 @@ impl<'p> Trial<'p> {
             }
             Op::Verify => self.state.verdict(),
             Op::Dump => self.state.dump(),
+            Op::Backup => {
+                self.unpromised.clear();
+                self.state.dump()
+            }
             Op::Checkpoint | Op::Sync => {
                 self.unpromised.clear();
                 String::new()
             }
+            Op::Compact => String::new(),
             Op::Reopen | Op::DropAndOpen | Op::Kill { .. } => {
                 self.snapshots = Default::default();
                 self.unpromised.clear();

@@ -53,6 +53,8 @@ impl Store {
                 let rows = |name: &str| report.tables.iter().find(|table| table.name == name).map_or(0, |t| t.rows);
                 Ok(verdict(report.is_clean(), rows("numbers"), rows("words")))
             }
+            Op::Compact => self.db.compact().map(|_| String::new()),
+            Op::Backup => self.backup(),
             Op::Dump => Ok(format!("{} / {}", dump(&self.db, NUMBERS)?, dump(&self.db, WORDS)?)),
             Op::Reopen => self.reopen(true).map(|()| String::new()),
             Op::DropAndOpen => self.reopen(false).map(|()| String::new()),
@@ -63,6 +65,15 @@ impl Store {
                 self.reopen(false).map(|()| String::new())
             }
         }
+    }
+
+    /// What a backup has, opened as any store.
+    fn backup(&self) -> Result<String> {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let place = folder.path().join("backup");
+        self.db.backup(&place)?;
+        let copy = open(Some(&place), self.durability)?;
+        Ok(format!("{} / {}", dump(&copy, NUMBERS)?, dump(&copy, WORDS)?))
     }
 
     /// Closes the store for good.
