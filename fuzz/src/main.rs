@@ -56,11 +56,12 @@ impl From<std::io::Error> for End {
 }
 
 fn main() -> ExitCode {
-    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process", "compact"]).map_err(End::from).and_then(run) {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(End::WrongArguments(text)) => (format!("{text}\n\n{USAGE}"), 2),
-        Err(End::Found(failure)) => (format!("failed: {failure}\n"), 1),
-    };
+    let (text, code) =
+        match Args::read(std::env::args().skip(1), &["in-process", "compact"]).map_err(End::from).and_then(run) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(End::WrongArguments(text)) => (format!("{text}\n\n{USAGE}"), 2),
+            Err(End::Found(failure)) => (format!("failed: {failure}\n"), 1),
+        };
     // Where standard error is closed there is nobody to tell.
     drop(std::io::stderr().write_all(text.as_bytes()));
     ExitCode::from(code)

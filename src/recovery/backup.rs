@@ -37,9 +37,9 @@ pub struct BackupReport {
 impl fmt::Display for BackupReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "commit {}: {} rows, {} bytes", self.commit_number, self.rows, self.bytes)?;
-        self.tables.iter().try_for_each(|table| {
-            writeln!(f, "{}: {} rows, checksum {:016x}", table.name, table.rows, table.checksum)
-        })
+        self.tables
+            .iter()
+            .try_for_each(|table| writeln!(f, "{}: {} rows, checksum {:016x}", table.name, table.rows, table.checksum))
     }
 }
 

@@ -17,7 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::storage::journal::{self, Journal, JournalOptions, Mark, Position};
 use crate::storage::{
-    FORMAT, FileLayer, LockFile, MemoryStore, MirroredStore, PageStore, Root, RootFile, SledStore, StoreOp, TreeId, names,
+    FORMAT, FileLayer, LockFile, MemoryStore, MirroredStore, PageStore, Root, RootFile, SledStore, StoreOp, TreeId,
+    names,
 };
 use crate::table::catalog::Catalog;
 use crate::table::entry::{

@@ -75,9 +75,8 @@ fn bytes_in(store: &dyn PageStore, tree: TreeId) -> Result<u64> {
 /// `Corrupted` with the table of which something is missing.
 pub(crate) fn check_whole(pager: &Pager, catalog: &Catalog) -> Result<()> {
     for table in catalog.tables() {
-        let missing = || {
-            Error::corrupted(format!("pages of table {:?} are missing in the page store; run repair", table.name()))
-        };
+        let missing =
+            || Error::corrupted(format!("pages of table {:?} are missing in the page store; run repair", table.name()));
         let live = live_keys(pager, &table)?.ok_or_else(missing)?;
         let mut found = 0;
         pager.store.scan(TreeId(table.id()), &[], &mut |key, _| {
