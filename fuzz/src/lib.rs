@@ -3,6 +3,7 @@
 //! - [`model`]: random operations on a store and on a `BTreeMap`, which must agree, also after reopening and after kills;
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
 //! - [`history`]: random transactions, whose history must have a serial order;
+//! - [`starve`]: threads that want the same few rows, none of which may wait for long;
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
@@ -13,6 +14,7 @@ pub mod crash;
 pub mod history;
 pub mod model;
 pub mod random;
+pub mod starve;
 pub mod transfer;
 
 /// Why a run stopped: what was found, and how to see it again.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gangline_torture::args::Args;
 use gangline_torture::model::op::Promise;
-use gangline_torture::{Failure, crash, history, model, transfer};
+use gangline_torture::{Failure, crash, history, model, starve, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -19,6 +19,10 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (2)  --accounts N (64)  --seed S (1)
   history   random transactions whose history must have a serial order
             --seconds N (10)  --threads T (8)  --seed S (1)
+  postgres  the transactions of `history` on PostgreSQL, to prove the checker (needs the feature `postgres`)
+            --seconds N (10)  --threads T (4)  --seed S (1)  --server URL (one of its own)
+  starve    threads that want the same rows, and a reader of all: nobody may wait for long
+            --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)
 ";
@@ -89,11 +93,22 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             history::run(&plan)?.lines()
         }
+        "starve" => {
+            let plan = starve::Plan {
+                time: Duration::from_secs(args.option_or("seconds", 10)?),
+                threads: args.option_or("threads", 16)?,
+                rows: args.option_or("rows", 1_000_000)?,
+                seed: args.option_or("seed", 1)?,
+            };
+            args.finish()?;
+            starve::run(&plan)?.lines()
+        }
         "crash" => {
             let plan = crash::Plan { kills: args.option_or("kills", 50)?, seed: args.option_or("seed", 1)? };
             args.finish()?;
             crash::run(&plan)?.lines()
         }
+        "postgres" => postgres(args)?,
         // The two that this program starts itself.
         "model-child" => {
             let promise = match args.option_or("durability", "immediate".to_owned())?.as_str() {
@@ -113,4 +128,22 @@ fn run(mut args: Args) -> Result<(), End> {
     };
     std::io::stdout().write_all(lines.as_bytes())?;
     Ok(())
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(mut args: Args) -> Result<String, End> {
+    let plan = history::postgres::Plan {
+        time: Duration::from_secs(args.option_or("seconds", 10)?),
+        threads: args.option_or("threads", 4)?,
+        seed: args.option_or("seed", 1)?,
+        server: args.option("server")?,
+    };
+    args.finish()?;
+    Ok(history::postgres::run(&plan)?.lines())
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: Args) -> Result<String, End> {
+    let text = "this program was built without a client: cargo run --release -p gangline-torture --features postgres";
+    Err(Failure(text.to_owned()).into())
 }

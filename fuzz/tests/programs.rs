@@ -35,3 +35,11 @@ fn a_wrong_command_line_ends_with_2() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("usage: gangline-torture"), "{words}");
     }
 }
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn a_build_without_a_client_says_how_to_get_one() {
+    let output = torture("postgres --seconds 1");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--features postgres"));
+}

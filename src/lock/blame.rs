@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 
-use super::dump::{self, LockHolder};
+use super::dump::{self, GranuleLocks, LockHolder};
 use super::held::Wanted;
+use super::limit::Limit;
 use super::manager::LockManager;
 
 /// Holders that an error names; the dump has them all.
@@ -42,7 +43,22 @@ pub(crate) fn refused_for_good(name: &str, restarts: u32) -> Error {
 #[cold]
 pub(crate) fn timeout(manager: &LockManager, wanted: &Wanted, waited: Duration) -> Error {
     let seen = dump::of_granule(manager, &wanted.target);
-    let mut text = format!("lock on {} in mode {} not granted in {} ms", seen.granule, wanted.to, waited.as_millis());
+    let (granule, to, waited) = (&seen.granule, wanted.to, waited.as_millis());
+    let mut text = format!("lock on {granule} in mode {to} not granted in {waited} ms");
+    add_those_in_the_way(&mut text, &seen);
+    Error::new(ErrorKind::LockTimeout, text)
+}
+
+/// A wait that a limit has ended.
+#[cold]
+pub(crate) fn over(manager: &LockManager, limit: &Limit, wanted: &Wanted) -> Error {
+    let seen = dump::of_granule(manager, &wanted.target);
+    let mut text = format!("while it waited for the lock on {} in mode {}", seen.granule, wanted.to);
+    add_those_in_the_way(&mut text, &seen);
+    limit.error(text)
+}
+
+fn add_those_in_the_way(text: &mut String, seen: &GranuleLocks) {
     if seen.holders.is_empty() {
         text.push_str("; nobody holds it any more, so try again");
     }
@@ -54,7 +70,6 @@ pub(crate) fn timeout(manager: &LockManager, wanted: &Wanted, waited: Duration) 
         let _ = write!(text, " and {} more", seen.holders.len() - NAMED_HOLDERS);
     }
     let _ = write!(text, "; {} others wait for it", seen.waiting.len());
-    Error::new(ErrorKind::LockTimeout, text)
 }
 
 struct Holder<'a>(&'a LockHolder);

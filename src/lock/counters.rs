@@ -10,7 +10,10 @@ pub(crate) struct Counters {
     pub(crate) waits: Counter,
     pub(crate) restarts: Counter,
     pub(crate) timeouts: Counter,
+    pub(crate) cancelled: Counter,
     pub(crate) escalations: Counter,
+    pub(crate) refused_escalations: Counter,
+    pub(crate) restart_warnings: Counter,
     pub(crate) refused_reads: Counter,
 }
 
@@ -36,10 +39,16 @@ pub struct LockCounters {
     pub waits: u64,
     /// Transactions that gave everything back and started over.
     pub restarts: u64,
-    /// Waits that ended without the lock.
+    /// Waits that ended without the lock because its time was over.
     pub timeouts: u64,
-    /// Restarts that put a lock on a table or on the database in place of smaller ones.
+    /// Waits that were cancelled, dropped, or ended by the deadline of a transaction or query.
+    pub cancelled: u64,
+    /// Times that a lock on a table or on the database took the place of smaller ones.
     pub escalations: u64,
+    /// Times that a transaction with many row locks tried for its table and went on without it.
+    pub refused_escalations: u64,
+    /// Warnings of calls that keep starting over: see [`LockManager::restarting`](super::LockManager::restarting).
+    pub restart_warnings: u64,
     /// Table locks that a read outside a transaction did without, because they were not free.
     pub refused_reads: u64,
 }
@@ -50,7 +59,10 @@ impl Counters {
             waits: self.waits.get(),
             restarts: self.restarts.get(),
             timeouts: self.timeouts.get(),
+            cancelled: self.cancelled.get(),
             escalations: self.escalations.get(),
+            refused_escalations: self.refused_escalations.get(),
+            restart_warnings: self.restart_warnings.get(),
             refused_reads: self.refused_reads.get(),
         }
     }

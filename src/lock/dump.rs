@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::codec::KeyBuf;
+use crate::sync::Instant;
 
 use super::granule::{Described, Granule, Level, Target};
 use super::held::{Held, Owner, Waiting};

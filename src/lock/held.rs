@@ -2,14 +2,15 @@
 
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
 
 use smallvec::SmallVec;
+
+use crate::sync::Instant;
 
 use super::granule::{Granule, Level, Target};
 use super::manager::LockManager;
 use super::mode::Mode;
-use super::row_key::KeyRoom;
+use super::row_key::{KeyRoom, RowKey};
 use super::rows::Rows;
 use super::table::{LockTable, SegmentLock};
 use super::waiter::{Waiter, Wakes};
@@ -43,6 +44,16 @@ pub(crate) struct HeldTable {
     /// `None` until it is locked: the table of a request is noted first.
     pub(crate) mode: Option<Mode>,
     pub(crate) table: Arc<dyn LockTable>,
+    /// Rows of the table that are held.
+    pub(crate) rows: usize,
+    /// With this many rows the lock of the table is tried again, after it was refused.
+    pub(crate) next_try: usize,
+}
+
+impl HeldTable {
+    fn new(table: Arc<dyn LockTable>) -> Self {
+        HeldTable { id: table.id(), mode: None, table, rows: 0, next_try: 0 }
+    }
 }
 
 pub(crate) struct HeldSegment {
@@ -57,7 +68,7 @@ pub(crate) struct Held {
     pub(crate) names: SmallVec<[(Arc<str>, Mode); 2]>,
     pub(crate) database: Option<Mode>,
     pub(crate) tables: SmallVec<[HeldTable; 2]>,
-    /// Ascending by table and low key. Held segments cannot be split, so they do not overlap.
+    /// Ascending by table and low key. Held segments are neither split nor merged, so they do not overlap.
     pub(crate) segments: SmallVec<[HeldSegment; 2]>,
     pub(crate) rows: Rows,
     pub(crate) waiting: Option<Box<Waiting>>,
@@ -90,7 +101,7 @@ impl Held {
     pub(crate) fn table_index<T: LockTable + 'static>(&mut self, table: &Arc<T>) -> usize {
         let id = table.id();
         self.tables.iter().position(|held| held.id == id).unwrap_or_else(|| {
-            self.tables.push(HeldTable { id, mode: None, table: table.clone() });
+            self.tables.push(HeldTable::new(table.clone()));
             self.tables.len() - 1
         })
     }
@@ -99,9 +110,17 @@ impl Held {
     pub(crate) fn plan_table_index(&mut self, table: &Arc<dyn LockTable>) -> usize {
         let id = table.id();
         self.tables.iter().position(|held| held.id == id).unwrap_or_else(|| {
-            self.tables.push(HeldTable { id, mode: None, table: table.clone() });
+            self.tables.push(HeldTable::new(table.clone()));
             self.tables.len() - 1
         })
+    }
+
+    /// Notes a row that is held for the first time. Returns how many of its table are.
+    #[inline]
+    pub(crate) fn add_row(&mut self, at: usize, row: RowKey, mode: Mode) -> usize {
+        self.rows.add(row, mode);
+        self.tables[at].rows += 1;
+        self.tables[at].rows
     }
 
     /// The place in the list of the held segment that covers the key, or else where one would stand.
@@ -150,7 +169,10 @@ impl Held {
                 Err(index) => self.add_segment(index, HeldSegment { table, mode: to, lock }),
             },
             Target::Row(row) => match wanted.from {
-                None => self.rows.add(row, to),
+                None => {
+                    let at = self.tables.iter().position(|held| held.id == row.table());
+                    self.add_row(at.expect("a row is wanted under an intent on its table"), row, to);
+                }
                 Some(_) => self.rows.change(&row, to),
             },
         }

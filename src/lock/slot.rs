@@ -13,9 +13,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
-use parking_lot::Mutex;
+use crate::sync::{Mutex, thread, thread_local};
 
 use super::held::{Held, Owner};
 

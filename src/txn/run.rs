@@ -22,9 +22,17 @@ pub(crate) fn run<T, E: From<Error>>(
 ) -> Result<T, E> {
     context::check_free(call, site)?;
     engine.check_alive()?;
-    engine.admit()?;
+    // Its clock starts here, before it is let in.
     let tx = Transaction::new(Arc::clone(engine), site, options);
+    tx.check_limits("before it began")?;
+    engine.admit(&tx.limits())?;
+    if let Some(footprint) = &options.footprint {
+        // A table that is made for it is traced by code of its row type.
+        let _scope = context::enter(Activity::Transaction, site);
+        tx.declare(footprint)?;
+    }
     loop {
+        tx.check_limits("before its closure ran")?;
         let outcome = {
             let _scope = context::enter(Activity::Transaction, site);
             body(&tx)
@@ -37,6 +45,7 @@ pub(crate) fn run<T, E: From<Error>>(
         }
         return match outcome {
             Ok(value) => {
+                tx.check_strict()?;
                 tx.commit()?;
                 Ok(value)
             }
@@ -55,7 +64,7 @@ pub(crate) fn once<T>(
 ) -> Result<T> {
     context::check_free(call, site)?;
     engine.check_alive()?;
-    engine.admit()?;
+    engine.admit(&[])?;
     let tx = Transaction::new(Arc::clone(engine), site, &TransactionOptions::default());
     let value = {
         // Rows are encoded in here, some of them while no other table can be made: code of a row type that calls the

@@ -7,10 +7,11 @@
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::engine::Engine;
 use crate::lock::{LockSet, LockTable, Mode};
+use crate::sync::Instant;
 use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 
@@ -53,14 +54,16 @@ impl Engine {
             let high = list.lows.get(to).or(segment.high()).cloned();
             if from == 0 {
                 // The first part keeps the id, and with it what the directory on disk says of it.
-                return segment.first_part(high, last.number, pages, rows);
+                return segment.continued(high, last.number, pages, rows);
             }
             Segment::new(self.pager.fresh_id(), list.lows[from].clone(), high, last.number, pages, rows)
         });
-        let directory = table.with_directory(|directory| directory.with_split(segment, parts.collect()));
+        let directory = table.with_directory(|directory| directory.with_replaced(&[segment], parts));
         let Some(directory) = directory else { return false };
         table.replace_directory(last.number, directory, &self.pager.registry);
-        segment.lock.head.retire();
+        let wakes = segment.lock.head.retire();
+        drop(last);
+        wakes.wake();
         self.counts.segment_splits.fetch_add(starts.len() as u64 - 1, Ordering::Relaxed);
         true
     }
