@@ -60,6 +60,7 @@ fn run() -> Outcome<ExitCode> {
 /// All that the options ask for. Fails if a result was wrong, after everything else was measured.
 fn measure(options: &Options, out: &mut dyn Write) -> Outcome<ExitCode> {
     let (workloads, kinds) = (workloads(options), kinds(options));
+    fs::create_dir_all(&options.out)?;
     let mut progress = io::stderr();
     let mut failures = Vec::new();
     if !workloads.is_empty() {

@@ -1,4 +1,5 @@
 //! fjall: sorted loads are ingested, transactions are optimistic ones, eventual commits are synced by a thread beside.
+//! Without compression, which the others do not have either.
 
 use fjall::{KeyspaceCreateOptions, OptimisticTxDatabase, OptimisticTxKeyspace, PersistMode, Readable};
 

@@ -11,6 +11,7 @@ const USERS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("users");
 /// Opens a store.
 pub(crate) fn open(settings: &Settings) -> Outcome<Box<dyn Peer>> {
     let path = settings.folder.join("store.redb");
+    let is_new = !path.exists();
     let db = Database::builder().set_cache_size(settings.budget as usize).create(path)?;
     let durability = match settings.durability {
         Durability::Immediate => Theirs::Immediate,
@@ -18,9 +19,9 @@ pub(crate) fn open(settings: &Settings) -> Outcome<Box<dyn Peer>> {
     };
     let store = Redb { db, durability };
     // Reading fails while the table was never made.
-    let tx = store.db.begin_write()?;
-    tx.open_table(USERS)?;
-    tx.commit()?;
+    if is_new {
+        store.write(Theirs::Immediate, |tx| Ok(tx.open_table(USERS).map(drop)?))?;
+    }
     Ok(Box::new(Encoded::new(store, settings)))
 }
 

@@ -1,5 +1,5 @@
 //! RocksDB's TransactionDB: write batches for many rows, pessimistic transactions, WAL synced at each commit or by a
-//! thread beside.
+//! thread beside. Without compression, which the others do not have either.
 
 use rocksdb::{
     BlockBasedOptions, Cache, ErrorKind, Options, ReadOptions, TransactionDB, TransactionDBOptions, TransactionOptions,

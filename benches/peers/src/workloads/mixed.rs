@@ -34,6 +34,7 @@ pub(crate) fn run(setup: &Setup, puts: u64) -> Outcome<Measured> {
         }
         Ok(done)
     })?;
+    check("rows after the puts", &(peer.balances()?.len() as u64), &rows)?;
     peer.close()?;
     let done: u64 = work.results.iter().sum();
     Ok(Measured::new(done as f64 / work.time.as_secs_f64()).note("operations", done as f64))
