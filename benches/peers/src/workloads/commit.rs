@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::outcome::{Outcome, check};
+use crate::outcome::{Outcome, check_each};
 use crate::row::{User, user};
 use crate::workload::{Measured, Setup};
 use crate::workloads::threads;
@@ -27,7 +27,7 @@ pub(crate) fn run(setup: &Setup, count: u64) -> Outcome<Measured> {
             right[user.id as usize] = user.balance;
         }
     }
-    check("balances after the commits", &peer.balances()?, &right)?;
+    check_each("balances after the commits", &peer.balances()?, &right)?;
     peer.close()?;
     let done: u64 = work.results.iter().sum();
     Ok(Measured::new(done as f64 / work.time.as_secs_f64()).note("commits", done as f64))

@@ -1,6 +1,6 @@
 //! Loading all rows in the order of their keys, durable at the end; and overwriting as many rows at random.
 
-use crate::outcome::{Outcome, check};
+use crate::outcome::{Outcome, check_each};
 use crate::peer::Peer;
 use crate::random::Random;
 use crate::row::{User, user};
@@ -12,7 +12,7 @@ pub(crate) fn run(setup: &Setup) -> Outcome<Measured> {
     let peer = setup.open()?;
     let (time, ()) = timed(|| peer.load(users))?;
     let (settling, ()) = timed(|| peer.settle())?;
-    check("balances after the load", &peer.balances()?, &vec![1_000; setup.rows() as usize])?;
+    check_each("balances after the load", &peer.balances()?, &vec![1_000; setup.rows() as usize])?;
     let (closing, ()) = timed(|| peer.close())?;
     let measured = Measured::new(ns_each(time, setup.rows())).digest(setup.rows());
     Ok(measured.note("settle_ms", settling.as_secs_f64() * 1e3).note("close_ms", closing.as_secs_f64() * 1e3))
@@ -38,5 +38,5 @@ pub(crate) fn overwrite_all(setup: &Setup, peer: &dyn Peer) -> Outcome<()> {
         User { balance, ..user(id) }
     });
     peer.overwrite(&mut users)?;
-    check("balances after the overwrites", &peer.balances()?, &right)
+    check_each("balances after the overwrites", &peer.balances()?, &right)
 }

@@ -4,7 +4,7 @@
 //! with owned decode for those that hold bytes. The page cache of the system keeps the files: it cannot be dropped for one
 //! store alone, so cold means that all caches inside the process are empty, not that the disk is read.
 
-use crate::outcome::{Outcome, check};
+use crate::outcome::{Outcome, check_each};
 use crate::peer::Peer;
 use crate::row::user;
 use crate::workload::{Measured, Setup, median, ns_each, timed};
@@ -46,7 +46,7 @@ pub(crate) fn updated(setup: &Setup) -> Outcome<Measured> {
 pub(crate) fn cold(setup: &Setup) -> Outcome<Measured> {
     let (opening, peer) = timed(|| setup.open())?;
     let (time, ids) = timed(|| peer.sellers_owned())?;
-    check("sellers", &ids, &sellers(setup))?;
+    check_each("sellers", &ids, &sellers(setup))?;
     peer.close()?;
     let measured = Measured::new(ns_each(time, setup.rows())).digest(digest(&ids));
     Ok(measured.note("open_ms", opening.as_secs_f64() * 1e3))
@@ -59,7 +59,7 @@ fn warm(setup: &Setup, read: impl Fn() -> Outcome<Vec<u64>>, right: &[u64]) -> O
     let mut times = Vec::new();
     for _ in 0..scans {
         let (time, ids) = timed(&read)?;
-        check("ids", ids.as_slice(), right)?;
+        check_each("ids", &ids, right)?;
         times.push(ns_each(time, setup.rows()));
     }
     Ok(Measured::new(median(times)).digest(digest(right)).note("first_ns_a_row", ns_each(first, setup.rows())))

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::outcome::{Outcome, check};
+use crate::outcome::{Outcome, check_each};
 use crate::random::{Draw, Random};
 use crate::workload::{Measured, Setup};
 use crate::workloads::{size, threads};
@@ -61,7 +61,7 @@ fn run(setup: &Setup, count: u64, draw: Draw, time: Duration, checkpoints: u32) 
         right[*from as usize] -= 1;
         right[*to as usize] += 1;
     }
-    check("balances after the transfers", &peer.balances()?, &right)?;
+    check_each("balances after the transfers", &peer.balances()?, &right)?;
     let counters = peer.counters()?;
     peer.close()?;
     let done: usize = work.results.iter().map(|done| done.rows.len()).sum();
