@@ -55,6 +55,7 @@ mod sync;
 
 mod codec;
 mod context;
+mod events;
 pub mod lock;
 mod storage;
 

@@ -25,6 +25,8 @@ pub(crate) const RESTARTS_TO_TABLES: u32 = 3;
 pub(crate) const RESTARTS_TO_DATABASE: u32 = 5;
 /// Most restarts of a transaction.
 pub(crate) const MAX_RESTARTS: u32 = 6;
+/// Waits for a lock from this long on are told to a `tracing` subscriber.
+pub(crate) const LONG_WAIT: Duration = Duration::from_millis(100);
 /// Tables up to this many rows are scanned on the calling thread.
 pub(crate) const INLINE_SCAN_ROWS: u64 = 2_048;
 

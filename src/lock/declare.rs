@@ -18,7 +18,7 @@ impl LockSet {
     pub(crate) fn declare(&mut self, mut declared: Plan) -> Result<()> {
         while declared.row_count() > self.manager.max_row_locks() {
             declared.widen_largest();
-            self.manager.counters.escalations.add();
+            self.note_escalation("table");
         }
         let taken = at_once(self.take(How::Parked, &declared));
         // Also when it was refused, since not all of it was asked for then.

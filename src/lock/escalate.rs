@@ -45,11 +45,10 @@ impl LockSet {
             let at = held.tables.iter().position(|held| held.id == table);
             at.is_some_and(|at| held.try_whole(manager, at, wakes))
         });
-        let counters = &self.manager.counters;
         if granted {
-            counters.escalations.add()
+            self.note_escalation("table");
         } else {
-            counters.refused_escalations.add()
+            self.manager.counters.refused_escalations.add();
         }
         granted
     }

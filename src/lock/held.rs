@@ -15,6 +15,10 @@ use super::rows::Rows;
 use super::table::{LockTable, SegmentLock};
 use super::waiter::{Waiter, Wakes};
 
+/// Tables that stay noted for the next lock set of the slot. Counting references to a table costs as much as locking it,
+/// and all threads count in the same place.
+const KEPT_TABLES: usize = 2;
+
 /// A lock to wait for.
 pub(crate) struct Wanted {
     pub(crate) target: Target,
@@ -41,7 +45,7 @@ pub(crate) struct Owner {
 
 pub(crate) struct HeldTable {
     pub(crate) id: u32,
-    /// `None` until it is locked: the table of a request is noted first.
+    /// `None` until it is locked: the table of a request is noted first, and that of an earlier lock set may be left.
     pub(crate) mode: Option<Mode>,
     pub(crate) table: Arc<dyn LockTable>,
     /// Rows of the table that are held.
@@ -72,6 +76,8 @@ pub(crate) struct Held {
     pub(crate) segments: SmallVec<[HeldSegment; 2]>,
     pub(crate) rows: Rows,
     pub(crate) waiting: Option<Box<Waiting>>,
+    /// When a wait was last granted, so that what others wait for can be timed.
+    pub(crate) waited_until: Option<Instant>,
     pub(crate) owner: Option<Owner>,
 }
 
@@ -186,12 +192,17 @@ impl Held {
             held.lock.head.release(held.mode, wakes);
         }
         self.segments.clear();
-        for held in self.tables.iter().rev() {
-            if let Some(mode) = held.mode {
-                held.table.head().release(mode, wakes);
+        for held in self.tables.iter_mut().rev() {
+            // All fields by name: what is kept must be as if it were noted anew.
+            let HeldTable { id: _, mode, table, rows, next_try } = held;
+            (*rows, *next_try) = (0, 0);
+            if let Some(mode) = mode.take() {
+                table.head().release(mode, wakes);
             }
         }
-        self.tables.clear();
+        if self.tables.len() > KEPT_TABLES {
+            self.tables.clear();
+        }
         if let Some(mode) = self.database.take() {
             manager.database.release(mode, wakes);
         }
@@ -200,6 +211,9 @@ impl Held {
         }
         if let Some(mode) = self.names_root.take() {
             manager.names_root.release(mode, wakes);
+        }
+        if let Some(since) = self.waited_until.take() {
+            manager.counters.hold_time.add(since.elapsed());
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::error::Result;
 use crate::sync::Instant;
 
+use super::collect;
 use super::counters::{Counters, LockCounters};
 use super::dump::LockDump;
 use super::guard::LockGuard;
@@ -149,10 +150,10 @@ impl LockManager {
 
     /// Who holds what and who waits for it, now. Looks at one lock set after the other, so it is no single instant.
     pub fn dump(&self) -> LockDump {
-        LockDump::of(self)
+        collect::all(self)
     }
 
-    /// How often the slow ways were taken.
+    /// How often the slow ways were taken, and how long waits took.
     pub fn counters(&self) -> LockCounters {
         self.counters.read()
     }

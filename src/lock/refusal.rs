@@ -3,21 +3,23 @@
 //! It goes into the list of [call sites that start over](super::restarting), and into the error of a strict
 //! transaction, which fails where another one would start over.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::panic::Location;
 
 use crate::error::{Error, ErrorKind};
 
-use super::granule::{Described, Granule, Level, Target};
+use super::granule::{Granule, Level, Target};
 use super::held::{Held, Wanted};
+use super::locked::LockedGranule;
 use super::mode::Mode;
 use super::row_key::{KeyRoom, RowKey};
 use super::set::LockSet;
+use super::table::LockTable;
 
 /// Made once for each restart, so its texts may cost something.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// The wanted granule: `table "users" row 0x2a`.
+    /// The wanted granule: `table "users" row 42`.
     pub(crate) wanted: String,
     /// The mode held on it already.
     from: Option<Mode>,
@@ -152,29 +154,17 @@ impl Held {
             Granule::Within(_, _, Level::Segment) => self.segments.last().and_then(|held| held.lock.high.as_ref()),
             _ => None,
         };
-        let mut text = self.granule_in_words(top);
-        if let Some(high) = high {
-            let _ = write!(text, " up to {high:?}");
-        }
-        mode.map(|mode| (text, mode))
+        mode.map(|mode| (LockedGranule::of(top, high.map(|high| &**high), self.noted(top)).to_string(), mode))
     }
 
     fn target_in_words(&self, target: &Target) -> String {
-        match target {
-            Target::Table(table) => format!("table {:?}", table.name()),
-            Target::Segment { lock, .. } => {
-                let mut text = self.granule_in_words(target.granule(&mut KeyRoom::default()));
-                if let Some(high) = &lock.high {
-                    let _ = write!(text, " up to {high:?}");
-                }
-                text
-            }
-            _ => self.granule_in_words(target.granule(&mut KeyRoom::default())),
-        }
+        let noted = |id| self.tables.iter().find(|held| held.id == id).map(|held| held.table.clone());
+        LockedGranule::of_target(target, noted).to_string()
     }
 
-    fn granule_in_words(&self, granule: Granule<'_>) -> String {
-        let name = |id| self.tables.iter().find(|held| held.id == id).map(|held| held.table.name().to_owned());
-        Described(granule, name).to_string()
+    /// The table that a granule belongs to.
+    fn noted(&self, granule: Granule<'_>) -> Option<&dyn LockTable> {
+        let (Granule::Table(id) | Granule::Within(id, ..)) = granule else { return None };
+        self.tables.iter().find(|held| held.id == id).map(|held| &*held.table)
     }
 }

@@ -3,6 +3,7 @@
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::Result;
+use crate::events;
 use crate::options::{MAX_RESTARTS, RESTARTS_TO_DATABASE, RESTARTS_TO_TABLES};
 
 use super::awaited::{How, at_once};
@@ -36,6 +37,7 @@ impl LockSet {
         self.restarts += 1;
         debug_assert!(self.restarts <= MAX_RESTARTS, "L11: restarts are bounded");
         self.manager.counters.restarts.add();
+        events::restart(self.who(), self.restarts);
         self.restart_wanted = false;
         let mut plan = self.plan.take().unwrap_or_default();
         match RestartStage::after(self.restarts) {
@@ -44,14 +46,14 @@ impl LockSet {
             RestartStage::Database => plan.widen_to_database(!context::holds_any_name(self.manager.id())),
         }
         if matches!(self.restarts, RESTARTS_TO_TABLES | RESTARTS_TO_DATABASE) {
-            self.manager.counters.escalations.add();
+            self.note_escalation(if self.restarts == RESTARTS_TO_TABLES { "tables" } else { "database" });
         }
         if let Some(refusal) = self.refusal.take() {
             self.manager.note_restart(self.caller, self.label.as_ref(), self.restarts, *refusal);
         }
         while plan.row_count() > self.manager.max_row_locks() {
             plan.widen_largest();
-            self.manager.counters.escalations.add();
+            self.note_escalation("table");
         }
         let taken = self.take(how, &plan).await;
         self.plan = Some(plan);

@@ -9,6 +9,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::events::{self, Who};
 use crate::options::{RESTARTS_TO_DATABASE, RESTARTS_TO_TABLES};
 use crate::sync::Mutex;
 
@@ -55,7 +56,7 @@ pub struct RestartingCall {
     pub restarts: u64,
     /// The furthest that any of them got.
     pub stage: RestartStage,
-    /// The lock that was last refused: `table "users" row 0x2a`.
+    /// The lock that was last refused: `table "users" row 42`.
     pub wanted: String,
     /// The mode in which it was wanted.
     pub wanted_mode: Mode,
@@ -129,7 +130,8 @@ impl LockManager {
     }
 
     /// Says that a call starts over so often that its transactions shut others out. Called without a latch.
-    fn warn_restarting(&self, _call: &RestartingCall) {
+    fn warn_restarting(&self, call: &RestartingCall) {
+        events::site_restarts(Who { label: call.label.as_deref(), caller: call.caller }, call.restarts);
         self.counters.restart_warnings.add();
     }
 }

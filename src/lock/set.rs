@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{ErrorKind, Result};
+use crate::events::{self, Who};
 use crate::options::MAX_RESTARTS;
 use crate::sync::Instant;
 
@@ -370,12 +371,21 @@ impl LockSet {
         learn(&mut plan);
         if refused.is_none() {
             plan.widen_largest();
-            self.manager.counters.escalations.add();
+            self.note_escalation("table");
         }
         self.plan = Some(plan);
         self.refusal = Some(Box::new(refusal));
         self.restart_wanted = true;
         Err(blame::restart())
+    }
+
+    pub(super) fn note_escalation(&self, on: &str) {
+        self.manager.counters.escalations.add();
+        events::escalation(self.who(), on);
+    }
+
+    pub(super) fn who(&self) -> Who<'_> {
+        Who { label: self.label.as_deref(), caller: self.caller }
     }
 
     /// How long a wait that begins now may last.
@@ -394,11 +404,13 @@ impl LockSet {
             Waited::Granted | Waited::Retired => Ok(()),
             Waited::Over(wanted, Reason::LockTimeout) => {
                 self.manager.counters.timeouts.add();
-                Err(blame::timeout(&self.manager, &wanted, since.elapsed()))
+                let error = blame::timeout(&self.manager, self.slot().id(), &wanted, since.elapsed());
+                events::timed_out(self.who(), &error);
+                Err(error)
             }
             Waited::Over(wanted, Reason::Limit(index)) => {
                 self.manager.counters.cancelled.add();
-                Err(blame::over(&self.manager, &self.limits[index], &wanted))
+                Err(blame::over(&self.manager, self.slot().id(), &self.limits[index], &wanted))
             }
         }
     }

@@ -6,13 +6,17 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use crate::events::{self, Who};
+use crate::options::LONG_WAIT;
 use crate::sync::Instant;
 
 use super::granule::Target;
 use super::head::Enqueued;
-use super::held::{Waiting, Wanted};
+use super::held::{Owner, Waiting, Wanted};
 use super::limit::Limit;
+use super::locked::LockedGranule;
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::slot::Slot;
@@ -88,6 +92,8 @@ pub(super) struct Wait<'a> {
     at_deadline: Reason,
     /// Wakes a task at its deadline.
     pub(super) alarm: Option<Alarm>,
+    /// When it was put into the queue, if it had to be.
+    queued: Option<Instant>,
     ended: bool,
 }
 
@@ -104,17 +110,21 @@ impl<'a> Wait<'a> {
         let waiting = Waiting { wanted, waiter: waiter.clone(), since: Instant::now() };
         slot.held.lock().waiting = Some(Box::new(waiting));
         let mut wakes = Wakes::new();
+        let mut queued = None;
         match target.enqueue(manager, from, to, &waiter, &mut wakes) {
             Enqueued::Granted => {}
             Enqueued::Retired => waiter.settle(Outcome::Retired),
-            Enqueued::Queued => manager.counters.waits.add(),
+            Enqueued::Queued => {
+                manager.counters.waits.add();
+                queued = Some(Instant::now());
+            }
         }
         wakes.wake();
         for token in terms.limits.iter().filter_map(Limit::token) {
             token.register(&waiter);
         }
         let (deadline, at_deadline) = terms.first_deadline();
-        Wait { manager, slot, terms, target, waiter, deadline, at_deadline, alarm: None, ended: false }
+        Wait { manager, slot, terms, target, waiter, deadline, at_deadline, alarm: None, queued, ended: false }
     }
 
     /// For a task: whether the wait has ended, and why it must be given up otherwise. The task is woken when to ask
@@ -137,7 +147,9 @@ impl<'a> Wait<'a> {
     pub(super) fn finish(mut self, reason: Reason) -> Waited {
         match self.end() {
             (Some(Outcome::Granted), wanted) => {
-                self.slot.held.lock().record(wanted);
+                let mut held = self.slot.held.lock();
+                held.waited_until = Some(Instant::now());
+                held.record(wanted);
                 Waited::Granted
             }
             (Some(Outcome::Retired), _) => Waited::Retired,
@@ -161,7 +173,15 @@ impl<'a> Wait<'a> {
             wakes.wake();
         }
         let waiting = self.slot.held.lock().waiting.take();
-        (outcome, waiting.expect("only the owner of the slot takes its wait away").wanted)
+        let wanted = waiting.expect("only the owner of the slot takes its wait away").wanted;
+        if let Some(since) = self.queued {
+            let waited = since.elapsed();
+            self.manager.counters.waited(&self.target, waited);
+            if waited >= LONG_WAIT {
+                tell_of(self.slot, &self.target, wanted.to, waited);
+            }
+        }
+        (outcome, wanted)
     }
 }
 
@@ -182,6 +202,18 @@ impl Drop for Wait<'_> {
         let mut wakes = Wakes::new();
         self.target.release(self.manager, wanted.to, &mut wakes);
         wakes.wake();
+    }
+}
+
+#[cold]
+fn tell_of(slot: &Slot, target: &Target, to: Mode, waited: Duration) {
+    let (owner, granule) = {
+        let held = slot.held.lock();
+        let table = |id| held.tables.iter().find(|held| held.id == id).map(|held| held.table.clone());
+        (held.owner.clone(), LockedGranule::of_target(target, table))
+    };
+    if let Some(Owner { label, caller, .. }) = owner {
+        events::long_wait(Who { label: label.as_deref(), caller }, &granule, &to, waited);
     }
 }
 

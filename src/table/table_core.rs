@@ -13,7 +13,7 @@ use super::put_off::PutOff;
 use super::registry::{Registry, Retained};
 use super::segment::{PageList, Segment};
 use super::versioned::Versioned;
-use crate::codec::{KeyBuf, PageBytes, Shape};
+use crate::codec::{KeyBuf, PageBytes, Shape, show_key};
 use crate::lock::{Head, LockTable, SegmentLock};
 use crate::sync::Mutex;
 
@@ -207,5 +207,9 @@ impl LockTable for TableCore {
 
     fn locate(&self, key: &[u8]) -> Arc<SegmentLock> {
         self.with_directory(|directory| Arc::clone(&directory.segment_of(key).lock))
+    }
+
+    fn show_key(&self, key: &[u8]) -> String {
+        show_key(&self.definition.read().key_shape, key)
     }
 }

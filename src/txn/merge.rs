@@ -130,8 +130,9 @@ impl Engine {
         let directory =
             table.with_directory(|directory| directory.with_replaced(&[left, right], [Arc::clone(&merged)]))?;
         table.replace_directory(last.number, directory, &self.pager.registry);
-        left.lock.head.retire();
-        right.lock.head.retire();
+        let wakes = [left, right].map(|segment| segment.lock.head.retire());
+        drop(last);
+        wakes.into_iter().for_each(|wakes| wakes.wake());
         self.counts.segment_merges.fetch_add(1, Ordering::Relaxed);
         Some(merged)
     }

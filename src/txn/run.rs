@@ -8,6 +8,7 @@ use super::settings::TransactionOptions;
 use super::transaction::Transaction;
 use crate::context::{self, Activity};
 use crate::error::{Error, Result};
+use crate::events::{self, Who};
 
 /// Runs `body` until it ends without having asked for a restart, then commits or aborts.
 ///
@@ -35,6 +36,7 @@ pub(crate) fn run<T, E: From<Error>>(
         tx.check_limits("before its closure ran")?;
         let outcome = {
             let _scope = context::enter(Activity::Transaction, site);
+            let _span = events::transaction(Who { label: options.label.as_deref(), caller: site });
             body(&tx)
         };
         if tx.wants_restart() {
@@ -70,6 +72,7 @@ pub(crate) fn once<T>(
         // Rows are encoded in here, some of them while no other table can be made: code of a row type that calls the
         // database must be refused, or it waits for its own thread.
         let _scope = context::enter(Activity::Transaction, site);
+        let _span = events::transaction(Who { label: None, caller: site });
         body(&tx)?
     };
     tx.commit()?;

@@ -25,21 +25,26 @@ fn merges(db: &Db) -> u64 {
     db.status().unwrap().segment_merges
 }
 
+/// Rows of the window that moves.
+const LENGTH: u64 = 150;
+
+/// The window, wherever it stands.
+#[track_caller]
+fn whole(ids: &[u64], who: &str) {
+    assert_eq!(ids.len() as u64, LENGTH, "{who} sees {ids:?}");
+    assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{who} sees {ids:?}");
+}
+
 #[test]
 fn readers_of_a_moving_window_miss_nothing_and_see_nothing_twice() {
-    const LENGTH: u64 = 150;
     const MOVES: u64 = 250;
     let db = small().in_memory().unwrap();
     fill(&db, LENGTH);
     // Keys from `low` up to but not `high` are there, whatever the commit under way has done.
     let (low, high) = (AtomicU64::new(0), AtomicU64::new(LENGTH));
     let (done, reads) = (AtomicBool::new(false), [const { AtomicU64::new(0) }; 4]);
-    let whole = |ids: &[u64], who: &str| {
-        assert_eq!(ids.len() as u64, LENGTH, "{who} sees {ids:?}");
-        assert!(ids.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{who} sees {ids:?}");
-    };
     thread::scope(|scope| {
-        let (db, low, high, done, reads, whole) = (&db, &low, &high, &done, &reads, &whole);
+        let (db, low, high, done, reads) = (&db, &low, &high, &done, &reads);
         let go_on = move |at: usize| {
             reads[at].fetch_add(1, SeqCst);
             !done.load(SeqCst)

@@ -13,7 +13,7 @@ fn with_threshold(rows: usize) -> Arc<LockManager> {
 /// Granules that are held and in which modes.
 fn seen(manager: &LockManager) -> Vec<(String, Vec<Mode>)> {
     let modes = |locks: &crate::lock::GranuleLocks| locks.holders.iter().map(|holder| holder.mode).collect();
-    manager.dump().granules.iter().map(|locks| (locks.granule.clone(), modes(locks))).collect()
+    manager.dump().granules.iter().map(|locks| (locks.granule.to_string(), modes(locks))).collect()
 }
 
 #[test]

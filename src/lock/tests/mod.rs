@@ -2,9 +2,13 @@
 
 mod awaits;
 mod awaits_random;
+mod blame;
 mod cancels;
+mod counters;
 mod dump;
 mod escalation;
+#[cfg(feature = "tracing")]
+mod events;
 mod executor;
 mod liveness;
 mod merges;
@@ -95,8 +99,8 @@ impl TestTable {
         let merged = Arc::new(SegmentLock { low, high, head: Head::new() });
         let left = std::mem::replace(&mut segments[index], merged);
         drop(segments);
-        left.head.retire();
-        right.head.retire();
+        left.head.retire().wake();
+        right.head.retire().wake();
     }
 }
 

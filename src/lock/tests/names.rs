@@ -72,7 +72,7 @@ fn a_name_in_a_transaction_is_tried_then_planned_before_data() {
         release.wait();
     });
     set.restart().unwrap();
-    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule).collect();
+    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule.to_string()).collect();
     assert_eq!(granules[..3], ["root of names", "name \"n\"", "database"]);
     drop(set);
     assert_all_free(&manager, &[&table]);

@@ -172,8 +172,8 @@ fn a_range_under_a_write_is_planned_as_both() {
     let expected = [
         "database IX",
         "table \"test\" IX",
-        "table \"test\" segment from the start S",
-        "table \"test\" segment from 0x66 SIX",
+        "table \"test\" segment from the start up to 0x66 S",
+        "table \"test\" segment from 0x66 up to 0x6d SIX",
         "table \"test\" row 0x68 X",
         "table \"test\" segment from 0x6d S",
     ];
