@@ -12,6 +12,8 @@ import duckdb
 csv, store, threads, runs = sys.argv[1:]
 db = duckdb.connect(store)
 db.execute(f"SET threads = {int(threads)}")
+# It would be printed between the results.
+db.execute("SET enable_progress_bar = false")
 
 start = time.perf_counter()
 db.execute(
