@@ -1,11 +1,11 @@
 //! The row of the benchmarks: some 96 bytes encoded, some 330 in memory, the same for every peer.
 
-use std::fmt;
-
+use bincode::BorrowDecode;
+use bincode::de::{BorrowDecoder, Decode, Decoder};
+use bincode::error::DecodeError;
 use gangline::Table;
-use serde::de::{SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::outcome::Outcome;
 
@@ -112,7 +112,7 @@ impl Countries {
 }
 
 /// The row as it lies in a store's bytes: nothing is allocated to read it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct UserRef<'a> {
     pub(crate) id: u64,
     pub(crate) name: &'a str,
@@ -148,30 +148,34 @@ impl Serialize for Roles {
     }
 }
 
-impl<'de> Deserialize<'de> for Roles {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Look;
-        impl<'de> Visitor<'de> for Look {
-            type Value = Roles;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of at most three roles")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut roles: A) -> Result<Roles, A::Error> {
-                let mut found = Roles { list: [Role::Buyer; 3], count: 0 };
-                while let Some(role) = roles.next_element::<Role>()? {
-                    let Some(place) = found.list.get_mut(found.count) else {
-                        return Err(serde::de::Error::custom("more than three roles"));
-                    };
-                    *place = role;
-                    found.count += 1;
-                }
-                Ok(found)
-            }
-        }
-        deserializer.deserialize_seq(Look)
+/// By bincode's own trait and not through serde: the same bytes, for a fifth fewer instructions a row.
+impl<'de, C> BorrowDecode<'de, C> for UserRef<'de> {
+    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(from: &mut D) -> Result<Self, DecodeError> {
+        Ok(UserRef {
+            id: u64::decode(from)?,
+            name: BorrowDecode::borrow_decode(from)?,
+            email: BorrowDecode::borrow_decode(from)?,
+            roles: decode_roles(from)?,
+            country: BorrowDecode::borrow_decode(from)?,
+            created: i64::decode(from)?,
+            rating: f32::decode(from)?,
+            balance: i64::decode(from)?,
+            bio: BorrowDecode::borrow_decode(from)?,
+        })
     }
+}
+
+fn decode_roles<D: Decoder>(from: &mut D) -> Result<Roles, DecodeError> {
+    const KNOWN: [Role; 3] = [Role::Buyer, Role::Seller, Role::Admin];
+    let mut roles = Roles { list: [Role::Buyer; 3], count: u64::decode(from)? as usize };
+    let Some(list) = roles.list.get_mut(..roles.count) else {
+        return Err(DecodeError::Other("more than three roles"));
+    };
+    for role in list {
+        let known = KNOWN.get(u32::decode(from)? as usize);
+        *role = *known.ok_or(DecodeError::Other("no such role"))?;
+    }
+    Ok(roles)
 }
 
 /// Writes a row behind what is in the buffer already.
@@ -182,7 +186,7 @@ pub(crate) fn encode(user: &impl Serialize, bytes: &mut Vec<u8>) -> Outcome<()> 
 
 /// Reads a row and borrows its strings.
 pub(crate) fn decode_ref(bytes: &[u8]) -> Outcome<UserRef<'_>> {
-    Ok(bincode::serde::borrow_decode_from_slice(bytes, bincode::config::standard())?.0)
+    Ok(bincode::borrow_decode_from_slice(bytes, bincode::config::standard())?.0)
 }
 
 /// Reads a row with strings of its own.
