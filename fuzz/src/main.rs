@@ -113,15 +113,7 @@ fn run(mut args: Args) -> Result<(), End> {
             crash::run(&plan)?.lines()
         }
         #[cfg(feature = "mutants")]
-        "mutants" => {
-            let plan = mutants::Plan {
-                time: Duration::from_secs(args.option_or("seconds", 60)?),
-                only: args.option("only")?,
-                seed: args.option_or("seed", 1)?,
-            };
-            args.finish()?;
-            return Ok(mutants::run(&plan, &mut std::io::stdout().lock())?);
-        }
+        "mutants" => return mutants_all(args),
         #[cfg(feature = "mutants")]
         "mutant-child" => return mutant_child(args),
         "postgres" => postgres(args)?,
@@ -144,6 +136,17 @@ fn run(mut args: Args) -> Result<(), End> {
     };
     std::io::stdout().write_all(lines.as_bytes())?;
     Ok(())
+}
+
+#[cfg(feature = "mutants")]
+fn mutants_all(mut args: Args) -> Result<(), End> {
+    let plan = mutants::Plan {
+        time: Duration::from_secs(args.option_or("seconds", 60)?),
+        only: args.option("only")?,
+        seed: args.option_or("seed", 1)?,
+    };
+    args.finish()?;
+    Ok(mutants::run(&plan, &mut std::io::stdout().lock())?)
 }
 
 #[cfg(feature = "mutants")]
