@@ -113,15 +113,7 @@ fn run(mut args: Args) -> Result<(), End> {
             crash::run(&plan)?.lines()
         }
         #[cfg(feature = "mutants")]
-        "mutants" => {
-            let plan = mutants::Plan {
-                time: Duration::from_secs(args.option_or("seconds", 60)?),
-                only: args.option("only")?,
-                seed: args.option_or("seed", 1)?,
-            };
-            args.finish()?;
-            return Ok(mutants::run(&plan, &mut std::io::stdout().lock())?);
-        }
+        "mutants" => return mutants_all(args),
         #[cfg(feature = "mutants")]
         "mutant-child" => return mutant_child(args),
         "postgres" => postgres(args)?,
@@ -135,15 +127,22 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             return Ok(model::remote::serve(&place, promise)?);
         }
-        "crash-child" => {
-            let (place, seed) = (args.path("store")?, args.option_or("seed", 1)?);
-            args.finish()?;
-            return Ok(crash::child::write(&place, seed)?);
-        }
+        "crash-child" => return crash_child(args),
         other => return Err(End::WrongArguments(format!("there is no command {other:?}"))),
     };
     std::io::stdout().write_all(lines.as_bytes())?;
     Ok(())
+}
+
+#[cfg(feature = "mutants")]
+fn mutants_all(mut args: Args) -> Result<(), End> {
+    let plan = mutants::Plan {
+        time: Duration::from_secs(args.option_or("seconds", 60)?),
+        only: args.option("only")?,
+        seed: args.option_or("seed", 1)?,
+    };
+    args.finish()?;
+    Ok(mutants::run(&plan, &mut std::io::stdout().lock())?)
 }
 
 #[cfg(feature = "mutants")]
@@ -172,4 +171,10 @@ fn postgres(mut args: Args) -> Result<String, End> {
 fn postgres(_: Args) -> Result<String, End> {
     let text = "this program was built without a client: cargo run --release -p gangline-torture --features postgres";
     Err(Failure(text.to_owned()).into())
+}
+
+fn crash_child(mut args: Args) -> Result<(), End> {
+    let (place, seed) = (args.path("store")?, args.option_or("seed", 1)?);
+    args.finish()?;
+    Ok(crash::child::write(&place, seed)?)
 }
