@@ -26,7 +26,7 @@ use parking_lot::RwLock;
 
 use super::page_store::{EntryVisitor, PageStore, StoreOp, TreeId, check_batch};
 use super::poison::Poison;
-use super::rein::{Rein, SEGMENT_BYTES};
+use super::rein::{self, Rein, SEGMENT_BYTES};
 use super::sled_folder::{SledFolder, retry};
 use super::work_queue::{Lost, Progress, WorkQueue};
 use crate::error::{Error, ErrorKind, Result};
@@ -253,7 +253,7 @@ impl Writer {
     /// Keeps the rein before something is written.
     fn before(&mut self, value_len: Option<usize>) -> Result<()> {
         self.wrote = true;
-        if self.rein.must_sync_before(value_len) { self.flush() } else { Ok(()) }
+        if self.rein.must_sync_before(value_len) && rein::is_on() { self.flush() } else { Ok(()) }
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -348,11 +348,11 @@ fn open_db(folder: &SledFolder) -> Result<sled::Db> {
 
 /// Opens sled, as often as it takes for an earlier handle to let go.
 fn open_db_once(folder: &SledFolder) -> Result<sled::Db> {
-    let config = sled::Config::new()
-        .path(folder.path())
-        .cache_capacity(CACHE_BYTES)
-        .segment_size(SEGMENT_BYTES)
-        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    let config = sled::Config::new().path(folder.path()).cache_capacity(CACHE_BYTES);
+    let config = match rein::is_on() {
+        true => config.segment_size(SEGMENT_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS)),
+        false => config,
+    };
     retry(LOCK_WAIT, || {
         fenced(folder.path(), "open", || match config.open() {
             Ok(db) => Ok(Some(db)),
