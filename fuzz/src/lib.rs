@@ -3,7 +3,8 @@
 //! - [`model`]: random operations on a store and on a `BTreeMap`, which must agree, also after reopening and after kills;
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
 //! - [`history`]: random transactions, whose history must have a serial order;
-//! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost.
+//! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost;
+//! - [`power`]: the same for what a disk may hold when the power is cut.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
 //! of them finds, the others can repeat.
@@ -12,8 +13,11 @@ pub mod args;
 pub mod crash;
 pub mod history;
 pub mod model;
+pub mod power;
 pub mod random;
+pub mod shim;
 pub mod transfer;
+pub mod trial;
 
 /// Why a run stopped: what was found, and how to see it again.
 #[derive(Debug)]

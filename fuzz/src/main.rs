@@ -3,12 +3,14 @@
 //! Ends with 0 when nothing was found, 1 when something was, 2 when the command line is wrong.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use gangline_torture::args::Args;
+use gangline_torture::crash::Load;
 use gangline_torture::model::op::Promise;
-use gangline_torture::{Failure, crash, history, model, transfer};
+use gangline_torture::{Failure, crash, history, model, power, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -21,6 +23,11 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (8)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)
+  power     what a disk may hold after a power cut
+            --cuts N (500)  --seed S (1)  --page 4|7 (both)  --cuts-a-trace N (200)
+            --commits N (2000, of each trace)  --dir FOLDER (in memory)
+            --defaults (sled without the rein, which must lose)
+            --again FOLDER --cut N --image S (one image of a trace that was kept)
 ";
 
 /// Why the program ends.
@@ -48,7 +55,10 @@ impl From<std::io::Error> for End {
 }
 
 fn main() -> ExitCode {
-    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process"]).map_err(End::from).and_then(run) {
+    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process", "defaults", "go-on"])
+        .map_err(End::from)
+        .and_then(run)
+    {
         Ok(()) => return ExitCode::SUCCESS,
         Err(End::WrongArguments(text)) => (format!("{text}\n\n{USAGE}"), 2),
         Err(End::Found(failure)) => (format!("failed: {failure}\n"), 1),
@@ -94,7 +104,8 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             crash::run(&plan)?.lines()
         }
-        // The two that this program starts itself.
+        "power" => power_lines(args)?,
+        // Those that this program starts itself.
         "model-child" => {
             let promise = match args.option_or("durability", "immediate".to_owned())?.as_str() {
                 "eventual" => Promise::Eventual,
@@ -109,8 +120,51 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             return Ok(crash::child::write(&place, seed)?);
         }
+        "power-child" => {
+            let (root, load) = (args.path("root")?, load(&mut args)?);
+            let (commits, seed) = (args.option_or("commits", 100)?, args.option_or("seed", 1)?);
+            args.finish()?;
+            return Ok(power::child::record(&root, load, commits, seed)?);
+        }
+        "power-look" => {
+            let (store, load, go_on) = (args.path("store")?, load(&mut args)?, args.flag("go-on"));
+            let promised = power::promises(&args.option_or("promised", String::new())?)?;
+            args.finish()?;
+            power::child::look(&power::child::Look { store: &store, load, promised: &promised, go_on })?.lines()
+        }
         other => return Err(End::WrongArguments(format!("there is no command {other:?}"))),
     };
     std::io::stdout().write_all(lines.as_bytes())?;
     Ok(())
+}
+
+fn load(args: &mut Args) -> Result<Load, String> {
+    let Load { slots, text_bytes } = Load::default();
+    Ok(Load { slots: args.option_or("slots", slots)?, text_bytes: args.option_or("text", text_bytes)? })
+}
+
+fn power_lines(mut args: Args) -> Result<String, End> {
+    let defaults = args.flag("defaults");
+    if let Some(folder) = args.option::<PathBuf>("again")? {
+        let (cut, image) = (args.option_or("cut", 0)?, args.option_or("image", 1)?);
+        args.finish()?;
+        return Ok(power::again(&folder, cut, image, defaults)?);
+    }
+    let plan = power::Plan {
+        cuts: args.option_or("cuts", 500)?,
+        // Losses are rare enough without the rein, too: more traces find them sooner.
+        cuts_a_trace: args.option_or("cuts-a-trace", if defaults { 10 } else { 200 })?,
+        commits: args.option_or("commits", 2_000)?,
+        seed: args.option_or("seed", 1)?,
+        page: args.option("page")?,
+        defaults,
+        dir: args.option("dir")?,
+    };
+    args.finish()?;
+    let summary = power::run(&plan)?;
+    match (defaults, summary.bad_cuts) {
+        (false, 0) | (true, 1..) => Ok(summary.lines()),
+        (true, 0) => Err(End::Found(Failure(format!("{}nothing was lost: this proves nothing", summary.lines())))),
+        (false, _) => Err(End::Found(Failure(summary.lines()))),
+    }
 }
