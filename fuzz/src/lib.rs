@@ -4,13 +4,17 @@
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
 //! - [`history`]: random transactions, whose history must have a serial order;
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost;
-//! - [`power`]: the same for what a disk may hold when the power is cut.
+//! - [`power`]: the same for what a disk may hold when the power is cut;
+//! - [`flip`]: one damage to one file, which must be noticed;
+//! - [`eio`]: a disk that refuses a call.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
 //! of them finds, the others can repeat.
 
 pub mod args;
 pub mod crash;
+pub mod eio;
+pub mod flip;
 pub mod history;
 pub mod model;
 pub mod power;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use gangline_torture::args::Args;
 use gangline_torture::crash::Load;
 use gangline_torture::model::op::Promise;
-use gangline_torture::{Failure, crash, history, model, power, transfer};
+use gangline_torture::{Failure, crash, eio, flip, history, model, power, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -28,6 +28,10 @@ usage: gangline-torture COMMAND [OPTIONS]
             --commits N (2000, of each trace)  --dir FOLDER (in memory)
             --defaults (sled without the rein, which must lose)
             --again FOLDER --cut N --image S (one image of a trace that was kept)
+  flip      one damage to one file of a store
+            --flips N (500)  --seed S (1)  --dir FOLDER (in memory)
+  eio       a disk that refuses a call
+            --faults N (100)  --seed S (1)  --dir FOLDER (in memory)
 ";
 
 /// Why the program ends.
@@ -55,7 +59,7 @@ impl From<std::io::Error> for End {
 }
 
 fn main() -> ExitCode {
-    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process", "defaults", "go-on"])
+    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process", "defaults", "go-on", "close"])
         .map_err(End::from)
         .and_then(run)
     {
@@ -105,7 +109,34 @@ fn run(mut args: Args) -> Result<(), End> {
             crash::run(&plan)?.lines()
         }
         "power" => power_lines(args)?,
-        // Those that this program starts itself.
+        "flip" => {
+            let (flips, seed) = (args.option_or("flips", 500)?, args.option_or("seed", 1)?);
+            let plan = flip::Plan { flips, seed, dir: args.option("dir")? };
+            args.finish()?;
+            let summary = flip::run(&plan)?;
+            judged(summary.lines(), summary.all.is_bad())?
+        }
+        "eio" => {
+            let (faults, seed) = (args.option_or("faults", 100)?, args.option_or("seed", 1)?);
+            let plan = eio::Plan { faults, seed, dir: args.option("dir")? };
+            args.finish()?;
+            let summary = eio::run(&plan)?;
+            judged(summary.lines(), summary.is_bad())?
+        }
+        _ => return child(args),
+    };
+    std::io::stdout().write_all(lines.as_bytes())?;
+    Ok(())
+}
+
+/// What a run found: an error where it must not be.
+fn judged(lines: String, is_bad: bool) -> Result<String, End> {
+    if is_bad { Err(End::Found(Failure(lines))) } else { Ok(lines) }
+}
+
+/// The commands with which this program starts itself.
+fn child(mut args: Args) -> Result<(), End> {
+    let lines = match args.command.as_str() {
         "model-child" => {
             let promise = match args.option_or("durability", "immediate".to_owned())?.as_str() {
                 "eventual" => Promise::Eventual,
@@ -126,11 +157,27 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             return Ok(power::child::record(&root, load, commits, seed)?);
         }
+        "eio-child" => {
+            let (root, load) = (args.path("root")?, load(&mut args)?);
+            let (commits, seed) = (args.option_or("commits", 100)?, args.option_or("seed", 1)?);
+            args.finish()?;
+            eio::child(&root, load, commits, seed)?
+        }
         "power-look" => {
             let (store, load, go_on) = (args.path("store")?, load(&mut args)?, args.flag("go-on"));
             let promised = power::promises(&args.option_or("promised", String::new())?)?;
             args.finish()?;
             power::child::look(&power::child::Look { store: &store, load, promised: &promised, go_on })?.lines()
+        }
+        "flip-make" => {
+            let (store, close) = (args.path("store")?, args.flag("close"));
+            args.finish()?;
+            return Ok(flip::data::make(&store, close)?);
+        }
+        "flip-look" => {
+            let store = args.path("store")?;
+            args.finish()?;
+            flip::look::look(&store)?.line() + "\n"
         }
         other => return Err(End::WrongArguments(format!("there is no command {other:?}"))),
     };

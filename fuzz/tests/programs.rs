@@ -50,6 +50,15 @@ fn a_power_cut_loses_data_without_the_rein() {
 }
 
 #[test]
+fn a_flipped_byte_is_never_silent() {
+    let output = torture("flip --flips 24 --seed 1");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name| value(&output, name);
+    assert_eq!((read("flips"), read("silent"), read("panics"), read("hangs")), (24, 0, 0, 0));
+    assert!(read("right") > 0 && read("right") < 24, "some damages do harm, others do not");
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_2() {
     for words in ["fly", "model --seed x", "crash --kills", "transfer --teeth 3"] {
         let output = torture(words);

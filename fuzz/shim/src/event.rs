@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Rename = 9,
     Unlink = 10,
     MakeDir = 11,
+    /// A call was made to fail; the first number is the error.
+    Fault = 12,
 }
 
 pub(crate) const HEADER_BYTES: usize = 32;

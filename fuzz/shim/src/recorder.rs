@@ -113,15 +113,23 @@ impl State {
 
     /// Whether a call on a descriptor is to fail. Sets errno if so.
     pub(crate) fn fails(&mut self, call: Call, fd: c_int) -> bool {
-        let path = self.paths.get(&fd).map_or("", String::as_str);
-        let errno = self.fault.as_mut().and_then(|fault| fault.strike(call, path));
-        errno.inspect(|errno| raw::set_errno(*errno)).is_some()
+        if !self.fault.as_ref().is_some_and(|fault| fault.concerns(call)) {
+            return false;
+        }
+        let path = self.paths.get(&fd).cloned().unwrap_or_default();
+        self.strike(call, fd, &path)
     }
 
     /// The same for a call that names a path.
     pub(crate) fn fails_at(&mut self, call: Call, path: &CStr) -> bool {
-        let errno = self.fault.as_mut().and_then(|fault| fault.strike(call, &path.to_string_lossy()));
-        errno.inspect(|errno| raw::set_errno(*errno)).is_some()
+        self.strike(call, -1, &path.to_string_lossy())
+    }
+
+    fn strike(&mut self, call: Call, fd: c_int, path: &str) -> bool {
+        let Some(errno) = self.fault.as_mut().and_then(|fault| fault.strike(call, path)) else { return false };
+        self.note(Kind::Fault, fd, [errno as u64, 0], path.as_bytes());
+        raw::set_errno(errno);
+        true
     }
 
     /// Appends an event to the trace.

@@ -1,6 +1,6 @@
 //! One of the writers: what it commits, and what it says of it.
 
-use gangline::{Db, Durability, Transaction};
+use gangline::{Db, Durability, ErrorKind, Transaction};
 
 use super::{COUNTER, DATA, HEADS, LOG, LOG_LENGTH, LOGGED, Load, PAIRS};
 use crate::random::Random;
@@ -14,6 +14,8 @@ pub struct Writers<'a> {
     pub say: &'a (dyn Fn(&str) -> Result<(), Failure> + Sync),
     /// Asked before each commit.
     pub is_over: &'a (dyn Fn() -> bool + Sync),
+    /// Told of each error of the database, after which its writer ends.
+    pub met: &'a (dyn Fn(ErrorKind) + Sync),
 }
 
 impl std::fmt::Debug for Writers<'_> {
@@ -38,8 +40,11 @@ impl Writers<'_> {
     }
 
     fn write(&self, db: &Db, writer: u32, mut random: Random) -> Result<(), Failure> {
-        let failed = |error: gangline::Error| Failure(format!("writer {writer}: {}", describe(&error)));
-        let mut seq = db.get(HEADS, writer).map_err(failed)?.map_or(0, |seq| *seq);
+        let failed = |seq: u64, error: gangline::Error| {
+            (self.met)(error.kind());
+            Failure(format!("writer {writer}, commit {seq}: {}", describe(&error)))
+        };
+        let mut seq = db.get(HEADS, writer).map_err(|error| failed(0, error))?.map_or(0, |seq| *seq);
         while !(self.is_over)() {
             seq += 1;
             let durability = match writer.is_multiple_of(2) || random.below(8) == 0 {
@@ -50,13 +55,13 @@ impl Writers<'_> {
                 tx.durability(durability)?;
                 commit_of(tx, self.load, writer, seq)
             });
-            committed.map_err(|error| Failure(format!("writer {writer}, commit {seq}: {}", describe(&error))))?;
+            committed.map_err(|error| failed(seq, error))?;
             if durability == Durability::Immediate {
                 (self.say)(&format!("{writer} {seq}"))?;
             }
             // Now and then what was not promised yet becomes so by a sync.
             if durability == Durability::Eventual && random.below(64) == 0 {
-                db.sync().map_err(failed)?;
+                db.sync().map_err(|error| failed(seq, error))?;
                 (self.say)(&format!("{writer} {seq}"))?;
             }
         }

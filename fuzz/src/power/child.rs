@@ -51,7 +51,7 @@ fn write_some(
 ) -> Result<(), Failure> {
     let begun = AtomicU64::new(0);
     let is_over = || begun.fetch_add(1, Ordering::Relaxed) >= commits;
-    Writers { load, say, is_over: &is_over }.run(db, seed)
+    Writers { load, say, is_over: &is_over, met: &|_| {} }.run(db, seed)
 }
 
 /// What to look at.

@@ -181,7 +181,7 @@ impl<'t> Disk<'t> {
                     self.settle(&target, before, good);
                 }
             }
-            Kind::RangeSync => {}
+            Kind::RangeSync | Kind::Fault => {}
             Kind::Rename | Kind::Unlink | Kind::MakeDir => self.change_name(event)?,
         }
         Ok(())

@@ -87,15 +87,15 @@ impl Summary {
 }
 
 /// One image, to be looked at.
-struct Job {
-    slot: PathBuf,
-    cut: usize,
-    image: u64,
-    kept: Kept,
-    promised: [u64; WRITERS as usize],
-    load: Load,
-    go_on: bool,
-    defaults: bool,
+pub(crate) struct Job {
+    pub(crate) slot: PathBuf,
+    pub(crate) cut: usize,
+    pub(crate) image: u64,
+    pub(crate) kept: Kept,
+    pub(crate) promised: [u64; WRITERS as usize],
+    pub(crate) load: Load,
+    pub(crate) go_on: bool,
+    pub(crate) defaults: bool,
 }
 
 /// Runs the plan to its end. Only the program `gangline-torture` itself can do this.
@@ -113,6 +113,8 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
             _ => (run.folder.join(format!("round-{number}")), [0; WRITERS as usize]),
         };
         let how = Recording {
+            command: "power-child",
+            fault: None,
             library: &library,
             load: load_of(page),
             commits: plan.commits,
@@ -286,7 +288,7 @@ fn work(waiting: &Mutex<Receiver<Job>>, results: &Sender<(Job, Result<Ending, Fa
 }
 
 /// Has a child look at an image.
-fn look(job: &Job) -> Result<Ending, Failure> {
+pub(crate) fn look(job: &Job) -> Result<Ending, Failure> {
     let promised = job.promised.map(|seq| seq.to_string()).join(",");
     let [slots, text] = [job.load.slots, job.load.text_bytes].map(|number| number.to_string());
     let words = ["power-look", "--slots", &slots, "--text", &text, "--promised", &promised, "--store"];
@@ -302,7 +304,7 @@ fn look(job: &Job) -> Result<Ending, Failure> {
 }
 
 /// Rows that fill pages of so many KiB: many small ones, or each a page of its own, as large as a page can be.
-fn load_of(page: u64) -> Load {
+pub(crate) fn load_of(page: u64) -> Load {
     match page {
         7 => Load { slots: 60, text_bytes: 4_900 },
         _ => Load { slots: 150, text_bytes: 1_200 },

@@ -45,6 +45,8 @@ pub enum Kind {
     Unlink,
     /// A folder was made.
     MakeDir,
+    /// A call was made to fail.
+    Fault,
 }
 
 /// One entry of the trace.
@@ -120,6 +122,7 @@ fn kind_of(kind: u32, first: u64, second: u64) -> Option<Kind> {
         9 => Kind::Rename,
         10 => Kind::Unlink,
         11 => Kind::MakeDir,
+        12 => Kind::Fault,
         _ => return None,
     })
 }
