@@ -130,7 +130,7 @@ fn one(place: &Path, how: &Recording<'_>, random: &mut Random, summary: &mut Sum
     let round = Round::record(place, how, random)?;
     let call = how.fault.as_deref().and_then(|fault| fault.split(',').next()).unwrap_or_default();
     summary.struck += u64::from(round.trace.events.iter().any(|event| event.kind == Kind::Fault));
-    for line in round.said.lines() {
+    for line in round.said.lines().filter_map(|line| line.strip_prefix("met ")) {
         *summary.met.entry(format!("{line} after a failed {call}")).or_default() += 1;
         if line.starts_with("unpoisoned") {
             summary.unpoisoned += 1;
@@ -177,7 +177,7 @@ pub fn child(root: &Path, load: Load, commits: u64, seed: u64) -> Result<String,
         let db = match crash::open(&root.join(STORE)) {
             Ok(db) => db,
             Err(error) => {
-                lines.push_str(&format!("{:?} while opening\n", error.kind()));
+                lines.push_str(&format!("met {:?} while opening\n", error.kind()));
                 continue;
             }
         };
@@ -192,10 +192,10 @@ pub fn child(root: &Path, load: Load, commits: u64, seed: u64) -> Result<String,
         let mut met = met.into_inner();
         met.sort_by_key(|kind| format!("{kind:?}"));
         met.dedup();
-        met.iter().for_each(|kind| lines.push_str(&format!("{kind:?}\n")));
+        met.iter().for_each(|kind| lines.push_str(&format!("met {kind:?}\n")));
         lines.push_str(&probe(&db, &met));
         if let Err(error) = db.close() {
-            lines.push_str(&format!("{:?} while closing\n", error.kind()));
+            lines.push_str(&format!("met {:?} while closing\n", error.kind()));
         }
     }
     Ok(lines)
@@ -210,6 +210,6 @@ fn probe(db: &Db, met: &[ErrorKind]) -> String {
     let read = db.get(PROBE, 0).map(drop).map_err(|error| error.kind());
     match (written, read) {
         (Err(ErrorKind::Poisoned), Err(ErrorKind::Poisoned)) => String::new(),
-        (written, read) => format!("unpoisoned: {met:?}, then put {written:?}, get {read:?}\n"),
+        (written, read) => format!("met unpoisoned: {met:?}, then put {written:?}, get {read:?}\n"),
     }
 }

@@ -7,6 +7,7 @@
 //! - **Every call is fenced.** sled panics on damaged files and was seen to hang: panics become `Corrupted` or
 //!   `Poisoned`, and callers of the writing thread give up when it does not move for [`STALL_LIMIT`].
 //! - **Its iterators never end after an error**, so a scan stops at the first.
+//! - **It overwrites what it cannot read** while it opens, so all of that is read once before.
 //! - **Its snapshot is only written while it opens**, and damage behind the snapshot makes it panic. So closing a store
 //!   that was written opens it once more.
 //! - Never called here: `transaction`, `apply_batch`, `checksum` (they slow the process down for ever), `flush_async`
@@ -332,6 +333,9 @@ impl Writer {
 
 /// Opens sled. If it cannot read its files, tries once more without its snapshot, which it can do without.
 fn open_db(folder: &SledFolder) -> Result<sled::Db> {
+    if rein::is_on() {
+        folder.check_readable().map_err(|error| Error::io("read the page store in", folder.path(), error))?;
+    }
     let error = match open_db_once(folder) {
         Err(error) if error.kind() == ErrorKind::Corrupted => error,
         outcome => return outcome,

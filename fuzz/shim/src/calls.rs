@@ -212,26 +212,32 @@ pub unsafe extern "C" fn pwritev64(fd: c_int, pieces: *const iovec, count: c_int
 }
 
 /// Whether a read is to fail.
-fn read_fails(fd: c_int) -> bool {
-    watching(fd)
-        .filter(|recorder| recorder.counts_reads())
-        .is_some_and(|recorder| recorder.lock().fails(Call::Read, fd))
+fn read_fails(fd: c_int, offset: Option<off_t>, len: size_t) -> bool {
+    let Some(recorder) = watching(fd).filter(|recorder| recorder.counts_reads()) else { return false };
+    let at = offset.map_or_else(|| raw::position(fd), |offset| offset as u64);
+    recorder.lock().read_fails(fd, at, len)
 }
 
 /// # Safety
 /// As `read` of the C library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn read(fd: c_int, bytes: *mut c_void, len: size_t) -> ssize_t {
+    if read_fails(fd, None, len) {
+        return -1;
+    }
     // SAFETY: the caller gives bytes that can be written.
-    if read_fails(fd) { -1 } else { unsafe { raw::read(fd, bytes, len, None) } }
+    unsafe { raw::read(fd, bytes, len, None) }
 }
 
 /// # Safety
 /// As `pread` of the C library.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn pread(fd: c_int, bytes: *mut c_void, len: size_t, offset: off_t) -> ssize_t {
+    if read_fails(fd, Some(offset), len) {
+        return -1;
+    }
     // SAFETY: the caller gives bytes that can be written.
-    if read_fails(fd) { -1 } else { unsafe { raw::read(fd, bytes, len, Some(offset)) } }
+    unsafe { raw::read(fd, bytes, len, Some(offset)) }
 }
 
 /// # Safety

@@ -120,14 +120,26 @@ impl State {
         self.strike(call, fd, &path)
     }
 
+    /// The same for a read, by the place that it reads.
+    pub(crate) fn read_fails(&mut self, fd: c_int, at: u64, len: usize) -> bool {
+        let path = self.paths.get(&fd).map_or("", String::as_str);
+        let errno = self.fault.as_ref().and_then(|fault| fault.strike_read(path, at, len as u64));
+        self.fail(errno, fd, &[])
+    }
+
     /// The same for a call that names a path.
     pub(crate) fn fails_at(&mut self, call: Call, path: &CStr) -> bool {
         self.strike(call, -1, &path.to_string_lossy())
     }
 
     fn strike(&mut self, call: Call, fd: c_int, path: &str) -> bool {
-        let Some(errno) = self.fault.as_mut().and_then(|fault| fault.strike(call, path)) else { return false };
-        self.note(Kind::Fault, fd, [errno as u64, 0], path.as_bytes());
+        let errno = self.fault.as_mut().and_then(|fault| fault.strike(call, path));
+        self.fail(errno, fd, path.as_bytes())
+    }
+
+    fn fail(&mut self, errno: Option<i32>, fd: c_int, path: &[u8]) -> bool {
+        let Some(errno) = errno else { return false };
+        self.note(Kind::Fault, fd, [errno as u64, 0], path);
         raw::set_errno(errno);
         true
     }
