@@ -97,7 +97,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
         let range = 1 << random.below(9);
         let nth = 1 + random.below(range);
         let count = [1, 1, 1_000_000][random.below(3) as usize];
-        let errno = if call == "length" || random.below(8) == 0 { 28 } else { 5 };
+        let errno = if call == "length" || (call == "write" && random.below(4) == 0) { 28 } else { 5 };
         let how = Recording {
             command: "eio-child",
             fault: Some(format!("{call},{place},{nth},{count},{errno}")),

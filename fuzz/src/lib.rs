@@ -6,7 +6,9 @@
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost;
 //! - [`power`]: the same for what a disk may hold when the power is cut;
 //! - [`flip`]: one damage to one file, which must be noticed;
-//! - [`eio`]: a disk that refuses a call.
+//! - [`eio`]: a disk that refuses a call;
+//! - [`full`]: a disk that runs full;
+//! - [`soak`]: a long run, whose memory and disk must not grow.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
 //! of them finds, the others can repeat.
@@ -15,11 +17,13 @@ pub mod args;
 pub mod crash;
 pub mod eio;
 pub mod flip;
+pub mod full;
 pub mod history;
 pub mod model;
 pub mod power;
 pub mod random;
 pub mod shim;
+pub mod soak;
 pub mod transfer;
 pub mod trial;
 

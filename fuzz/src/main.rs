@@ -10,7 +10,7 @@ use std::time::Duration;
 use gangline_torture::args::Args;
 use gangline_torture::crash::Load;
 use gangline_torture::model::op::Promise;
-use gangline_torture::{Failure, crash, eio, flip, history, model, power, transfer};
+use gangline_torture::{Failure, crash, eio, flip, full, history, model, power, soak, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -32,6 +32,11 @@ usage: gangline-torture COMMAND [OPTIONS]
             --flips N (500)  --seed S (1)  --dir FOLDER (in memory)
   eio       a disk that refuses a call
             --faults N (100)  --seed S (1)  --dir FOLDER (in memory)
+  disk-full a disk that runs full, as root
+            --fills N (20)  --seed S (1)
+  soak      a long run with little memory
+            --minutes N (30)  --rows N (5000000)  --threads T (4)  --cache-mib N (64)  --pace SECONDS (60)
+            --seed S (1)  --dir FOLDER (the system's for temporary files)
 ";
 
 /// Why the program ends.
@@ -123,6 +128,13 @@ fn run(mut args: Args) -> Result<(), End> {
             let summary = eio::run(&plan)?;
             judged(summary.lines(), summary.is_bad())?
         }
+        "disk-full" => {
+            let plan = full::Plan { fills: args.option_or("fills", 20)?, seed: args.option_or("seed", 1)? };
+            args.finish()?;
+            let summary = full::run(&plan)?;
+            judged(summary.lines(), summary.is_bad())?
+        }
+        "soak" => soak_lines(args)?,
         _ => return child(args),
     };
     std::io::stdout().write_all(lines.as_bytes())?;
@@ -163,6 +175,12 @@ fn child(mut args: Args) -> Result<(), End> {
             args.finish()?;
             eio::child(&root, load, commits, seed)?
         }
+        "full-child" => {
+            let (disk, seed) = (args.path("disk")?, args.option_or("seed", 1)?);
+            let moment = args.option_or("moment", String::new())?;
+            args.finish()?;
+            full::child(&disk, &moment, seed)?
+        }
         "power-look" => {
             let (store, load, go_on) = (args.path("store")?, load(&mut args)?, args.flag("go-on"));
             let promised = power::promises(&args.option_or("promised", String::new())?)?;
@@ -188,6 +206,21 @@ fn child(mut args: Args) -> Result<(), End> {
 fn load(args: &mut Args) -> Result<Load, String> {
     let Load { slots, text_bytes } = Load::default();
     Ok(Load { slots: args.option_or("slots", slots)?, text_bytes: args.option_or("text", text_bytes)? })
+}
+
+fn soak_lines(mut args: Args) -> Result<String, End> {
+    let plan = soak::Plan {
+        time: Duration::from_secs(60 * args.option_or("minutes", 30)?),
+        pace: Duration::from_secs(args.option_or("pace", 60)?),
+        rows: args.option_or("rows", 5_000_000)?,
+        threads: args.option_or("threads", 4)?,
+        cache_bytes: args.option_or("cache-mib", 64)? << 20,
+        seed: args.option_or("seed", 1)?,
+        dir: args.option("dir")?,
+    };
+    args.finish()?;
+    let summary = soak::run(&plan, &mut std::io::stdout())?;
+    judged(summary.lines(), summary.is_bad())
 }
 
 fn power_lines(mut args: Args) -> Result<String, End> {

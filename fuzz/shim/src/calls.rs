@@ -106,9 +106,11 @@ unsafe fn write_recorded(
         return -1;
     }
     // SAFETY: the caller vouches for the bytes.
-    let written = match offset {
-        Some(offset) => unsafe { raw::pwrite(fd, bytes, len, offset) },
-        None => unsafe { raw::write(fd, bytes, len) },
+    let written = unsafe {
+        match offset {
+            Some(offset) => raw::pwrite(fd, bytes, len, offset),
+            None => raw::write(fd, bytes, len),
+        }
     };
     if let Ok(count @ 1..) = usize::try_from(written) {
         let at = offset.map_or_else(|| raw::position(fd) - count as u64, |offset| offset as u64);

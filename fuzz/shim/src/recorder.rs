@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::env;
 use std::ffi::{CStr, CString, c_int};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::event::{Kind, header};
 use crate::fault::{Call, Fault};
@@ -68,8 +70,7 @@ impl Recorder {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing under the latch can be left half done by a panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Whether a path may lie below the folder: relative paths may too, and are looked at once they are open.

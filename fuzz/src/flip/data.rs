@@ -59,7 +59,7 @@ pub fn make(store: &Path, close: bool) -> Result<(), Failure> {
     let db = options.open(store)?;
     for first in (0..ROWS).step_by(ROWS_A_COMMIT as usize) {
         let keys = first..(first + ROWS_A_COMMIT).min(ROWS);
-        db.transact(|tx| keys.clone().try_for_each(|key| tx.put(ITEMS, key, &Item::of(key, 0))))?;
+        db.transact(|tx| keys.clone().try_for_each(|key| tx.put(ITEMS, key, Item::of(key, 0))))?;
     }
     db.checkpoint()?;
     for commit in 1..=LATER {
@@ -67,7 +67,7 @@ pub fn make(store: &Path, close: bool) -> Result<(), Failure> {
         db.transact(|tx| {
             tx.durability(Durability::Immediate)?;
             tx.put(COUNT, 0, commit)?;
-            tx.put(ITEMS, key_of(commit), &Item::of(key_of(commit), commit))
+            tx.put(ITEMS, key_of(commit), Item::of(key_of(commit), commit))
         })?;
     }
     match close {

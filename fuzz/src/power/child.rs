@@ -79,7 +79,9 @@ pub fn look(what: &Look<'_>) -> Result<Findings, Failure> {
     let promised: Vec<AtomicU64> = what.promised.iter().map(|seq| AtomicU64::new(*seq)).collect();
     let note = |line: &str| -> Result<(), Failure> {
         let mut newest = [0; WRITERS as usize];
-        crate::crash::life::promise(&mut newest, line).map(|(newest, seq)| *newest = seq);
+        if let Some((newest, seq)) = crate::crash::life::promise(&mut newest, line) {
+            *newest = seq;
+        }
         for (promised, seq) in promised.iter().zip(newest) {
             promised.fetch_max(seq, Ordering::Relaxed);
         }

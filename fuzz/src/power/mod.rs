@@ -109,7 +109,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
         let mut random = Random::part(plan.seed, number);
         let page = plan.page.unwrap_or([4, 7][(number / TRACES_A_STORE % 2) as usize]);
         let (place, promised) = match base.take() {
-            Some(next) if number % TRACES_A_STORE != 0 => next,
+            Some(next) if !number.is_multiple_of(TRACES_A_STORE) => next,
             _ => (run.folder.join(format!("round-{number}")), [0; WRITERS as usize]),
         };
         let how = Recording {
