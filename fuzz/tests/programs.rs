@@ -59,8 +59,18 @@ fn a_flipped_byte_is_never_silent() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_disk_that_refuses_calls_loses_nothing() {
+    let output = torture("eio --faults 12 --seed 5");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name| value(&output, name);
+    assert_eq!((read("faults"), read("unpoisoned"), read("unreadable"), read("lost")), (12, 0, 0, 0));
+    assert!(read("struck") > 3);
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_2() {
-    for words in ["fly", "model --seed x", "crash --kills", "transfer --teeth 3"] {
+    for words in ["fly", "model --seed x", "flip --flops 3", "power --page four", "crash --kills", "transfer --teeth 3"] {
         let output = torture(words);
         assert_eq!(output.status.code(), Some(2), "{words}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("usage: gangline-torture"), "{words}");

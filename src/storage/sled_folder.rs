@@ -86,6 +86,11 @@ impl SledFolder {
         sled_log::check_readable(&self.path, DATA).map(drop)
     }
 
+    /// The same, and puts on disk what the system may only pretend to have put there.
+    pub(super) fn write_again(&self) -> io::Result<()> {
+        sled_log::write_again(&self.path, DATA).map(drop)
+    }
+
     /// A handle of our own on the data, to sync it with: sled's flush only asks the system to begin writing.
     pub(super) fn open_data(&self) -> io::Result<File> {
         File::options().read(true).write(true).open(self.path.join(DATA))

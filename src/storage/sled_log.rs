@@ -5,10 +5,14 @@
 //! read that fails here is an error instead, and nothing is touched.
 //!
 //! The engine reads the head of each segment, and all of the segments that its newest snapshot does not cover. A store
-//! that was closed is covered to its end, so only heads are read.
+//! that was closed is covered to its end, so little more than heads is read.
+//!
+//! When a store is opened, what is read is also written again and synced. After a sync that failed, the system goes on
+//! showing bytes that it has given up writing, also to the next process; what is built on them would be lost with them
+//! when the power goes.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::rein::SEGMENT_BYTES;
@@ -20,20 +24,48 @@ const POSITION_MASK: u64 = i64::MAX as u64;
 
 /// Reads what opening will read. Returns the number of bytes; a folder without data has none.
 pub(super) fn check_readable(folder: &Path, data: &str) -> io::Result<u64> {
-    let mut file = match File::open(folder.join(data)) {
+    match File::open(folder.join(data)) {
+        Ok(mut file) => read_through(&mut file, folder, false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads what opening will read, and puts on disk what was read. Leaves a file alone that somebody has open: opening it
+/// will be refused.
+pub(super) fn write_again(folder: &Path, data: &str) -> io::Result<u64> {
+    let mut file = match File::options().read(true).write(true).open(folder.join(data)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(error),
     };
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(0),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    let read = read_through(&mut file, folder, true)?;
+    file.sync_data()?;
+    // Closing alone would not do: a child that is just being started may hold a copy of the handle.
+    file.unlock()?;
+    Ok(read)
+}
+
+fn read_through(file: &mut File, folder: &Path, again: bool) -> io::Result<u64> {
     let covered = newest_snapshot(folder)? / SEGMENT_BYTES as u64 * SEGMENT_BYTES as u64;
     let mut segment = vec![0; SEGMENT_BYTES];
     let mut read = 0;
     for at in (0..file.metadata()?.len()).step_by(SEGMENT_BYTES) {
         file.seek(SeekFrom::Start(at))?;
-        let head = read_full(&mut file, &mut segment[..HEAD_BYTES])?;
+        let head = read_full(file, &mut segment[..HEAD_BYTES])?;
         read += head as u64;
         if head == HEAD_BYTES && position(&segment[..HEAD_BYTES]) >= covered {
-            read += read_full(&mut file, &mut segment[HEAD_BYTES..])? as u64;
+            let rest = read_full(file, &mut segment[HEAD_BYTES..])?;
+            read += rest as u64;
+            if again {
+                file.seek(SeekFrom::Start(at))?;
+                file.write_all(&segment[..HEAD_BYTES + rest])?;
+            }
         }
     }
     Ok(read)
@@ -93,9 +125,28 @@ mod tests {
         assert!(len > 3 * SEGMENT_BYTES as u64, "{len}");
         assert_eq!(check_readable(&dir.path().join("s"), "db").unwrap(), len);
         store.close().unwrap();
-        // Closing writes a snapshot; the segment in which it ends is read once more.
+        // Closing writes a snapshot; only the segments behind its end are read once more.
         let after = check_readable(&dir.path().join("s"), "db").unwrap();
-        assert!(after < 2 * SEGMENT_BYTES as u64, "{after} of {len}");
+        assert!(after * 2 < len, "{after} of {len}");
+    }
+
+    #[test]
+    fn writing_again_changes_nothing_and_leaves_open_stores_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("s");
+        let store = written(dir.path());
+        assert_eq!(write_again(&folder, "db").unwrap(), 0);
+        store.close().unwrap();
+        // Without its snapshot, all of the log is written again.
+        let snapshot = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(SNAPSHOT_PREFIX);
+        let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(snapshot).for_each(|name| fs::remove_file(folder.join(name)).unwrap());
+        let before = fs::read(folder.join("db")).unwrap();
+        let changed = fs::metadata(folder.join("db")).unwrap().modified().unwrap();
+        assert_eq!(write_again(&folder, "db").unwrap(), before.len() as u64);
+        assert!(fs::metadata(folder.join("db")).unwrap().modified().unwrap() > changed);
+        assert!(fs::read(folder.join("db")).unwrap() == before);
+        drop(SledStore::open(dir.path(), "s").unwrap());
     }
 
     #[test]

@@ -7,7 +7,8 @@
 //! - **Every call is fenced.** sled panics on damaged files and was seen to hang: panics become `Corrupted` or
 //!   `Poisoned`, and callers of the writing thread give up when it does not move for [`STALL_LIMIT`].
 //! - **Its iterators never end after an error**, so a scan stops at the first.
-//! - **It overwrites what it cannot read** while it opens, so all of that is read once before.
+//! - **It overwrites what it cannot read** while it opens, so all of that is read once before, and written again in case
+//!   an earlier sync failed.
 //! - **Its snapshot is only written while it opens**, and damage behind the snapshot makes it panic. So closing a store
 //!   that was written opens it once more.
 //! - Never called here: `transaction`, `apply_batch`, `checksum` (they slow the process down for ever), `flush_async`
@@ -88,6 +89,9 @@ impl SledStore {
         let folder = SledFolder::new(dir, name);
         let failed = |error| Error::io("open the page store in", folder.path(), error);
         folder.prepare().map_err(failed)?;
+        if rein::is_on() {
+            folder.write_again().map_err(failed)?;
+        }
         let db = open_db(&folder)?;
         folder.settle().map_err(failed)?;
         let data = folder.open_data().map_err(failed)?;
@@ -318,6 +322,7 @@ impl Writer {
         let failed = |error| Error::io("close the page store in", folder.path(), error);
         let mut free = folder.wait_unlocked(LOCK_WAIT).map_err(failed)?;
         if free && self.wrote {
+            folder.check_readable().map_err(failed)?;
             let db = open_db(folder)?;
             self.progress.step();
             fenced(folder.path(), "close", || {
@@ -333,9 +338,6 @@ impl Writer {
 
 /// Opens sled. If it cannot read its files, tries once more without its snapshot, which it can do without.
 fn open_db(folder: &SledFolder) -> Result<sled::Db> {
-    if rein::is_on() {
-        folder.check_readable().map_err(|error| Error::io("read the page store in", folder.path(), error))?;
-    }
     let error = match open_db_once(folder) {
         Err(error) if error.kind() == ErrorKind::Corrupted => error,
         outcome => return outcome,
@@ -344,7 +346,9 @@ fn open_db(folder: &SledFolder) -> Result<sled::Db> {
     if moved.is_empty() {
         return Err(error);
     }
-    open_db_once(folder).map_err(|_| {
+    // Now all of the log is read.
+    let readable = folder.check_readable().map_err(|error| Error::io("read the page store in", folder.path(), error));
+    readable.and_then(|()| open_db_once(folder)).map_err(|_| {
         folder.put_snapshots_back(&moved);
         error
     })

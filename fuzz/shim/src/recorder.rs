@@ -34,6 +34,8 @@ pub(crate) struct State {
     trace: Option<c_int>,
     paths: HashMap<c_int, String>,
     fault: Option<Fault>,
+    /// Descriptors whose next sync fails, and how: the system tells of a failed sync once on each of them that a file has.
+    owed: HashMap<c_int, i32>,
 }
 
 /// The recorder, if the environment asks for one.
@@ -63,7 +65,7 @@ impl Recorder {
             root: root.as_bytes().to_vec(),
             trace,
             sync_delay: Duration::from_micros(micros),
-            state: Mutex::new(State { trace, paths: HashMap::new(), fault }),
+            state: Mutex::new(State { trace, paths: HashMap::new(), fault, owed: HashMap::new() }),
             next_sync: AtomicU64::new(1),
             counts_reads,
         })
@@ -107,6 +109,7 @@ impl State {
 
     pub(crate) fn forget(&mut self, fd: c_int) {
         self.paths.remove(&fd);
+        self.owed.remove(&fd);
         if let Some(watched) = usize::try_from(fd).ok().and_then(|fd| WATCHED.get(fd)) {
             watched.store(false, Ordering::Relaxed);
         }
@@ -117,8 +120,18 @@ impl State {
         if !self.fault.as_ref().is_some_and(|fault| fault.concerns(call)) {
             return false;
         }
+        if call == Call::Sync && self.owed.contains_key(&fd) {
+            let errno = self.owed.remove(&fd);
+            return self.fail(errno, fd, &[]);
+        }
         let path = self.paths.get(&fd).cloned().unwrap_or_default();
-        self.strike(call, fd, &path)
+        let fails = self.strike(call, fd, &path);
+        if fails && call == Call::Sync {
+            let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO);
+            let others = self.paths.iter().filter(|(other, name)| **other != fd && **name == path);
+            self.owed.extend(others.map(|(other, _)| (*other, errno)));
+        }
+        fails
     }
 
     /// The same for a read, by the place that it reads.

@@ -35,7 +35,7 @@ impl Aim {
         match self {
             Aim::Opening => (phase::OPENING, Duration::from_millis(25)),
             Aim::Checkpoint => (phase::CHECKPOINT, Duration::from_millis(8)),
-            Aim::Anywhere => (phase::OPENED, Duration::from_millis(500)),
+            Aim::Anywhere => (phase::OPENED, Duration::from_millis(900)),
         }
     }
 }
