@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::thread_local;
 
 /// What kind of the user's code a thread is running for the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +37,9 @@ struct Entered {
     site: &'static Location<'static>,
 }
 
-/// One guard. The number is unique in the process and grows, so it tells one taking of a name from the next.
+/// One name of a guard. The number is unique in the process and grows, so it tells one taking of a name from the next.
 #[derive(Debug, Clone)]
-struct HeldName {
+pub(crate) struct HeldName {
     number: u64,
     manager: usize,
     name: Arc<str>,
@@ -60,7 +61,7 @@ thread_local! {
 /// Marks the thread as running user code until the returned value is dropped. Marks nest.
 #[must_use]
 pub(crate) fn enter(activity: Activity, site: &'static Location<'static>) -> Scope {
-    Scope { before: ENTERED.replace(Some(Entered { activity, site })), not_send: PhantomData }
+    Scope { before: ENTERED.with(|entered| entered.replace(Some(Entered { activity, site }))), not_send: PhantomData }
 }
 
 /// Gives the thread its former mark back when dropped, also in a panic.
@@ -72,7 +73,7 @@ pub(crate) struct Scope {
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        ENTERED.set(self.before);
+        ENTERED.with(|entered| entered.set(self.before));
     }
 }
 
@@ -83,7 +84,7 @@ impl Drop for Scope {
 /// [`ErrorKind::Nested`], with the place of the call and of what it stands in.
 #[inline]
 pub(crate) fn check_free(call: &'static str, site: &'static Location<'static>) -> Result<()> {
-    match ENTERED.get() {
+    match ENTERED.with(Cell::get) {
         None => Ok(()),
         Some(entered) => Err(nested(call, site, entered)),
     }
@@ -105,6 +106,22 @@ fn nested(call: &'static str, site: &'static Location<'static>, entered: Entered
     Error::new(ErrorKind::Nested, text)
 }
 
+impl HeldName {
+    pub(crate) fn new(
+        manager: usize,
+        name: impl Into<Arc<str>>,
+        exclusive: bool,
+        site: &'static Location<'static>,
+    ) -> HeldName {
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        HeldName { number, manager, name: name.into(), exclusive, site }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// Notes that the thread holds a name of the lock manager with this number, until [`pop_name`].
 pub(crate) fn push_name(
     manager: usize,
@@ -112,11 +129,34 @@ pub(crate) fn push_name(
     exclusive: bool,
     site: &'static Location<'static>,
 ) -> NameToken {
-    let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-    let held = HeldName { number, manager, name: name.into(), exclusive, site };
+    push_held(HeldName::new(manager, name, exclusive, site))
+}
+
+fn push_held(held: HeldName) -> NameToken {
+    let number = held.number;
     // A thread that is ending has no state left, and can start nothing more that would have to know the name.
     let _ = OWN.try_with(|own| own.borrow_mut().push(held));
     NameToken { number, not_send: PhantomData }
+}
+
+/// Counts names as held by the thread until the returned value is dropped: those of a guard that belongs to no thread,
+/// while a thread does something for its holder. They keep their numbers, so a job that is submitted under the guard
+/// knows them wherever its submitter waits for it.
+#[must_use]
+pub(crate) fn count_as_held(names: &[HeldName]) -> Counted {
+    Counted { tokens: names.iter().map(|name| push_held(name.clone())).collect() }
+}
+
+/// Ends [`count_as_held`] when dropped, also in a panic.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    tokens: Vec<NameToken>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.tokens.drain(..).for_each(pop_name);
+    }
 }
 
 /// One name noted by [`push_name`], for its guard to keep.
@@ -165,12 +205,12 @@ pub(crate) fn holds_names() -> bool {
 
 /// Whether the thread runs one of the user's closures for the library, so that [`check_free`] would refuse.
 pub(crate) fn in_activity() -> bool {
-    ENTERED.get().is_some()
+    ENTERED.with(Cell::get).is_some()
 }
 
 /// Whether the thread runs a job of a pool, or is a thread of a pool.
 pub(crate) fn in_job() -> bool {
-    JOBS.get() > 0
+    JOBS.with(Cell::get) > 0
 }
 
 fn visit_held(mut visit: impl FnMut(&HeldName)) {
@@ -244,7 +284,7 @@ fn unknown_guard(call: &'static str, site: &'static Location<'static>, held: &He
 pub(crate) fn adopt(inherited: &Inherited) -> Adopted {
     let inherited = inherited.clone();
     let before = INHERITED.try_with(|slot| slot.replace(inherited)).unwrap_or_default();
-    JOBS.set(JOBS.get() + 1);
+    JOBS.with(|jobs| jobs.set(jobs.get() + 1));
     Adopted { before, not_send: PhantomData }
 }
 
@@ -259,7 +299,7 @@ impl Drop for Adopted {
     fn drop(&mut self) {
         let before = std::mem::take(&mut self.before);
         let _ = INHERITED.try_with(|slot| slot.replace(before));
-        JOBS.set(JOBS.get() - 1);
+        JOBS.with(|jobs| jobs.set(jobs.get() - 1));
     }
 }
 

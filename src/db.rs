@@ -1,5 +1,7 @@
 //! The database: what a program opens and calls.
 
+mod names;
+
 use std::fmt;
 use std::panic::Location;
 use std::path::Path;

@@ -62,7 +62,7 @@ pub enum ErrorKind {
     Closed,
     /// A job of a pool was lost: its closure panicked and nobody is left to receive the panic.
     JobLost,
-    /// The operation was cancelled or its deadline passed.
+    /// The transaction or query was cancelled, or its deadline passed. Nothing of it was done.
     Cancelled,
 }
 

@@ -29,8 +29,9 @@
 //!
 //! - [`Db`] and [`Options`]: open, read, write, close. [`Table`]: what a program says of a table.
 //! - [`Transaction`]: several rows, all or nothing. [`Snapshot`]: one instant, for as long as wanted.
+//! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
 //! - [`Query`]: ranges, limits, folds. [`Access`]: one service over all three.
-//! - [`Db::lock`]: names of the program, in the same order as the data. [`Pool`]: threads for its jobs.
+//! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
 //!
@@ -50,9 +51,11 @@
 
 mod error;
 mod options;
+mod sync;
 
 mod codec;
 mod context;
+mod events;
 pub mod lock;
 mod storage;
 
@@ -73,14 +76,14 @@ pub use access::Access;
 pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
 pub use db::Db;
 pub use error::{Error, ErrorKind, Result};
-pub use lock::{LockGuard, LockManager};
+pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{Projected, Query};
 pub use recovery::{TableReport, VerifyReport};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
-pub use txn::{Snapshot, Transaction, TransactionOptions};
+pub use txn::{Footprint, Snapshot, Transaction, TransactionOptions};
 
 #[doc = include_str!("lab.md")]
 pub mod lab {}

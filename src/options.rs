@@ -10,17 +10,30 @@ pub const MAX_KEY_BYTES: usize = 1024;
 pub(crate) const MAX_STORED_BYTES: usize = 7 * 1024;
 /// A page is split when its encoding grows over this, in bytes.
 pub(crate) const PAGE_BYTES: usize = 4 * 1024;
+/// A page that removals leave below this, in bytes, is joined with a neighbour.
+pub(crate) const SMALL_PAGE_BYTES: usize = PAGE_BYTES / 4;
+/// Largest page that joining makes, in bytes: well below the size at which it would be cut again.
+pub(crate) const JOINED_PAGE_BYTES: usize = PAGE_BYTES / 4 * 3;
 /// Largest encoded row (without its key) that fits a page of its own, in bytes.
 pub(crate) const MAX_PAGE_ROW_BYTES: usize = 5 * 1024;
 /// Longest name of a table, an index or a named lock, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
-/// Runs of a transaction after which its plan is widened to table locks, and again to the database.
-pub(crate) const RESTARTS_PER_STAGE: u32 = 3;
+/// Restarts of a transaction after which its plan is widened to table locks.
+pub(crate) const RESTARTS_TO_TABLES: u32 = 3;
+/// Restarts of a transaction after which its plan is widened to the database. One less than the most there can be:
+/// the last is for a name that is wanted only then.
+pub(crate) const RESTARTS_TO_DATABASE: u32 = 5;
+/// Most restarts of a transaction.
+pub(crate) const MAX_RESTARTS: u32 = 6;
+/// Waits for a lock from this long on are told to a `tracing` subscriber.
+pub(crate) const LONG_WAIT: Duration = Duration::from_millis(100);
 /// Tables up to this many rows are scanned on the calling thread.
 pub(crate) const INLINE_SCAN_ROWS: u64 = 2_048;
 
 const _: () = assert!(MAX_PAGE_ROW_BYTES + MAX_KEY_BYTES + 128 < MAX_STORED_BYTES);
 const _: () = assert!(PAGE_BYTES < MAX_STORED_BYTES);
+// The halves of a page that was cut are not small, and a joined page has room before it is cut.
+const _: () = assert!(SMALL_PAGE_BYTES < PAGE_BYTES / 2 && JOINED_PAGE_BYTES < PAGE_BYTES);
 
 /// When a commit is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -50,6 +63,7 @@ pub struct Options {
     pub(crate) lock_timeout: Duration,
     pub(crate) max_transaction_bytes: usize,
     pub(crate) max_row_locks: usize,
+    pub(crate) escalate_row_locks: usize,
     pub(crate) max_row_bytes: usize,
     pub(crate) scan_threads: usize,
     pub(crate) pool_threads: usize,
@@ -68,6 +82,7 @@ impl Default for Options {
             lock_timeout: Duration::from_secs(10),
             max_transaction_bytes: 32 << 20,
             max_row_locks: 100_000,
+            escalate_row_locks: 5_000,
             max_row_bytes: 16 << 20,
             scan_threads: 0,
             pool_threads: 8,
@@ -117,6 +132,14 @@ impl Options {
         self
     }
 
+    /// Row locks in one table at which a transaction tries for a lock on the table in their place (default 5,000), and
+    /// again after each quarter more. It takes that lock only if it is free at once, and else goes on as before.
+    /// [`Db::update`](crate::Db::update) takes it, waiting, when it has so many rows to change.
+    pub fn escalate_row_locks(mut self, locks: usize) -> Self {
+        self.escalate_row_locks = locks;
+        self
+    }
+
     /// Most row locks of one transaction (default 100,000); at the limit it starts over with a lock on the table.
     pub fn max_row_locks(mut self, locks: usize) -> Self {
         self.max_row_locks = locks;
@@ -136,7 +159,7 @@ impl Options {
     }
 
     /// Rows of a segment, the granule of range locks and of parallel work (default 4,096). A segment is split when it
-    /// has twice as many.
+    /// has twice as many, and merged with a neighbour when removals leave it less than a quarter of them.
     pub fn segment_rows(mut self, rows: usize) -> Self {
         self.segment_rows = rows;
         self
@@ -171,6 +194,9 @@ impl Options {
         }
         if self.max_row_locks == 0 {
             return refuse("max_row_locks must be at least 1");
+        }
+        if self.escalate_row_locks == 0 {
+            return refuse("escalate_row_locks must be at least 1");
         }
         if self.max_transaction_bytes < 1024 {
             return refuse("max_transaction_bytes must be at least 1024");

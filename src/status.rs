@@ -20,6 +20,10 @@ pub struct Status {
     pub pages_written: u64,
     /// Segments split.
     pub segment_splits: u64,
+    /// Segments that were merged with a neighbour, after removals had left them small.
+    pub segment_merges: u64,
+    /// Pages that were joined with a neighbour, after removals had left them small.
+    pub pages_joined: u64,
     /// Segments of all tables now.
     pub segments: u64,
     /// Snapshots and scans under way.
@@ -72,6 +76,8 @@ impl Db {
             checkpoints: engine.counts.checkpoints.load(Ordering::Relaxed),
             pages_written: engine.counts.pages_written.load(Ordering::Relaxed),
             segment_splits: engine.counts.segment_splits.load(Ordering::Relaxed),
+            segment_merges: engine.counts.segment_merges.load(Ordering::Relaxed),
+            pages_joined: engine.pager.pages_joined.load(Ordering::Relaxed),
             segments: engine.catalog.tables().iter().map(segments).sum(),
             readers: engine.pager.registry.readers() as u64,
             cache_bytes: engine.pager.cache.used() as u64,

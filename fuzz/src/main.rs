@@ -10,7 +10,9 @@ use std::time::Duration;
 use gangline_torture::args::Args;
 use gangline_torture::crash::Load;
 use gangline_torture::model::op::Promise;
-use gangline_torture::{Failure, crash, eio, flip, full, history, model, power, soak, transfer};
+#[cfg(feature = "mutants")]
+use gangline_torture::mutants;
+use gangline_torture::{Failure, crash, eio, flip, full, history, model, power, soak, starve, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -21,6 +23,10 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (2)  --accounts N (64)  --seed S (1)
   history   random transactions whose history must have a serial order
             --seconds N (10)  --threads T (8)  --seed S (1)
+  postgres  the transactions of `history` on PostgreSQL, to prove the checker (needs the feature `postgres`)
+            --seconds N (10)  --threads T (4)  --seed S (1)  --server URL (one of its own)
+  starve    threads that want the same rows, and a reader of all: nobody may wait for long
+            --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)
   power     what a disk may hold after a power cut
@@ -37,6 +43,8 @@ usage: gangline-torture COMMAND [OPTIONS]
   soak      a long run with little memory
             --minutes N (30)  --rows N (5000000)  --threads T (4)  --cache-mib N (64)  --pace SECONDS (60)
             --seed S (1)  --dir FOLDER (the system's for temporary files)
+  mutants   rules of the locks left out one at a time, which the checks must see; built with --features mutants
+            --seconds N (60, for each)  --only NAME  --seed S (1)
 ";
 
 /// Why the program ends.
@@ -108,11 +116,44 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             history::run(&plan)?.lines()
         }
+        "starve" => {
+            let plan = starve::Plan {
+                time: Duration::from_secs(args.option_or("seconds", 10)?),
+                threads: args.option_or("threads", 16)?,
+                rows: args.option_or("rows", 1_000_000)?,
+                seed: args.option_or("seed", 1)?,
+            };
+            args.finish()?;
+            starve::run(&plan)?.lines()
+        }
         "crash" => {
             let plan = crash::Plan { kills: args.option_or("kills", 50)?, seed: args.option_or("seed", 1)? };
             args.finish()?;
             crash::run(&plan)?.lines()
         }
+        "power" | "flip" | "eio" | "disk-full" | "soak" => disk(args)?,
+        #[cfg(feature = "mutants")]
+        "mutants" => {
+            let plan = mutants::Plan {
+                time: Duration::from_secs(args.option_or("seconds", 60)?),
+                only: args.option("only")?,
+                seed: args.option_or("seed", 1)?,
+            };
+            args.finish()?;
+            return Ok(mutants::run(&plan, &mut std::io::stdout().lock())?);
+        }
+        #[cfg(feature = "mutants")]
+        "mutant-child" => return mutant_child(args),
+        "postgres" => postgres(args)?,
+        _ => return child(args),
+    };
+    std::io::stdout().write_all(lines.as_bytes())?;
+    Ok(())
+}
+
+/// The commands that are about disks.
+fn disk(mut args: Args) -> Result<String, End> {
+    Ok(match args.command.as_str() {
         "power" => power_lines(args)?,
         "flip" => {
             let (flips, seed) = (args.option_or("flips", 500)?, args.option_or("seed", 1)?);
@@ -134,11 +175,8 @@ fn run(mut args: Args) -> Result<(), End> {
             let summary = full::run(&plan)?;
             judged(summary.lines(), summary.is_bad())?
         }
-        "soak" => soak_lines(args)?,
-        _ => return child(args),
-    };
-    std::io::stdout().write_all(lines.as_bytes())?;
-    Ok(())
+        _ => soak_lines(args)?,
+    })
 }
 
 /// What a run found: an error where it must not be.
@@ -247,4 +285,32 @@ fn power_lines(mut args: Args) -> Result<String, End> {
         (true, 0) => Err(End::Found(Failure(format!("{}nothing was lost: this proves nothing", summary.lines())))),
         (false, _) => Err(End::Found(Failure(summary.lines()))),
     }
+}
+
+#[cfg(feature = "mutants")]
+fn mutant_child(mut args: Args) -> Result<(), End> {
+    let name: String = args.option("name")?.ok_or("--name is missing".to_owned())?;
+    let check = args.option("check")?.ok_or("--check is missing".to_owned())?;
+    let time = Duration::from_secs(args.option_or("seconds", 60)?);
+    let seed = args.option_or("seed", 1)?;
+    args.finish()?;
+    Ok(mutants::check(&name, check, time, seed)?)
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(mut args: Args) -> Result<String, End> {
+    let plan = history::postgres::Plan {
+        time: Duration::from_secs(args.option_or("seconds", 10)?),
+        threads: args.option_or("threads", 4)?,
+        seed: args.option_or("seed", 1)?,
+        server: args.option("server")?,
+    };
+    args.finish()?;
+    Ok(history::postgres::run(&plan)?.lines())
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: Args) -> Result<String, End> {
+    let text = "this program was built without a client: cargo run --release -p gangline-torture --features postgres";
+    Err(Failure(text.to_owned()).into())
 }

@@ -70,9 +70,18 @@ fn a_disk_that_refuses_calls_loses_nothing() {
 
 #[test]
 fn a_wrong_command_line_ends_with_2() {
-    for words in ["fly", "model --seed x", "flip --flops 3", "power --page four", "crash --kills", "transfer --teeth 3"] {
+    for words in ["fly", "model --seed x", "flip --flops 3", "power --page four", "crash --kills", "transfer --teeth 3"]
+    {
         let output = torture(words);
         assert_eq!(output.status.code(), Some(2), "{words}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("usage: gangline-torture"), "{words}");
     }
+}
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn a_build_without_a_client_says_how_to_get_one() {
+    let output = torture("postgres --seconds 1");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--features postgres"));
 }

@@ -4,12 +4,10 @@
 //! before a row of the same bytes. Parents come before their children, and an ascending walk over the rows of a table
 //! never leaves the order, though the walk takes segments and rows by turns.
 
-use std::fmt;
 use std::sync::Arc;
 
-use crate::codec::KeyBuf;
-
 use super::mode::Mode;
+use super::mutant::{self, Mutant};
 use super::row_key::{KeyRoom, RowKey};
 use super::table::{LockTable, SegmentLock};
 
@@ -36,8 +34,11 @@ pub(crate) enum Level {
 /// `top` is the highest granule held, `from` the mode held on the wanted one.
 pub(crate) fn may_wait<G: Ord>(top: Option<&G>, wanted: &G, from: Option<Mode>, to: Mode) -> bool {
     match from {
-        None => top.is_none_or(|top| wanted > top),
-        Some(from) => matches!(from, Mode::U | Mode::SIX) && to == Mode::X && top == Some(wanted),
+        None => top.is_none_or(|top| wanted > top) || mutant::on(Mutant::WaitDownwards),
+        Some(from) => {
+            let alone = matches!(from, Mode::U | Mode::SIX) && to == Mode::X;
+            (alone || mutant::on(Mutant::WaitingConversions)) && top == Some(wanted)
+        }
     }
 }
 
@@ -62,28 +63,6 @@ impl Target {
             Target::Table(table) => Granule::Table(table.id()),
             Target::Segment { table, lock } => Granule::Within(*table, &lock.low, Level::Segment),
             Target::Row(row) => Granule::Within(row.table(), row.key(room), Level::Row),
-        }
-    }
-}
-
-/// A granule in words, for errors and the dump. `table` gives the name of a table by its number.
-pub(crate) struct Described<'a, F>(pub(crate) Granule<'a>, pub(crate) F);
-
-impl<F: Fn(u32) -> Option<String>> fmt::Display for Described<'_, F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = |id: u32| (self.1)(id).map_or_else(|| format!("#{id}"), |name| format!("{name:?}"));
-        match self.0 {
-            Granule::Names => f.write_str("root of names"),
-            Granule::Name(name) => write!(f, "name {name:?}"),
-            Granule::Database => f.write_str("database"),
-            Granule::Table(id) => write!(f, "table {}", table(id)),
-            Granule::Within(id, [], Level::Segment) => {
-                write!(f, "table {} segment from the start", table(id))
-            }
-            Granule::Within(id, low, Level::Segment) => {
-                write!(f, "table {} segment from {:?}", table(id), KeyBuf::from(low))
-            }
-            Granule::Within(id, key, Level::Row) => write!(f, "table {} row {:?}", table(id), KeyBuf::from(key)),
         }
     }
 }

@@ -8,11 +8,12 @@
 //! looks at WAITERS, both on the same atomic. So at least one of them sees the other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 use super::mode::Mode;
+use super::mutant::{self, Mutant};
 use super::queue::{Entry, Queue};
 use super::waiter::{Outcome, Waiter, Wakes};
 use super::word::{self, RETIRED, WAITERS};
@@ -36,6 +37,7 @@ pub(crate) struct Head {
     queue: Mutex<Queue<Arc<Waiter>>>,
 }
 
+#[cfg(not(any(loom, shuttle)))]
 const _: () = assert!(size_of::<Head>() == 64);
 
 impl Default for Head {
@@ -45,7 +47,7 @@ impl Default for Head {
 }
 
 impl Head {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Head { word: AtomicU64::new(0), queue: Mutex::new(Queue::new()) }
     }
 
@@ -110,7 +112,7 @@ impl Head {
     pub(crate) fn cancel(&self, waiter: &Arc<Waiter>, wakes: &mut Wakes) -> bool {
         let mut queue = self.queue.lock();
         let removed = queue.remove(|queued| Arc::ptr_eq(queued, waiter));
-        if removed {
+        if removed && !mutant::on(Mutant::CancelWakesNobody) {
             self.serve(&mut queue, None, wakes);
         }
         removed
@@ -148,21 +150,19 @@ impl Head {
         served
     }
 
-    /// Marks the granule as gone and wakes all who wait for it. The caller holds X, and has already put in place what
-    /// a new lookup finds; it gives X back afterwards.
-    pub(crate) fn retire(&self) {
+    /// Marks the granule as gone and ends all waits for it. The caller holds X, has already put in place what a new
+    /// lookup finds, and wakes those who waited once it has given its latches back; it gives X back afterwards.
+    pub(crate) fn retire(&self) -> Wakes {
         let mut wakes = Wakes::new();
-        {
-            let mut queue = self.queue.lock();
-            let word = self.word.fetch_or(RETIRED, Ordering::AcqRel);
-            debug_assert!(word & word::unit(Mode::X) != 0, "L8: retired under X");
-            for waiter in queue.drain() {
-                waiter.settle(Outcome::Retired);
-                wakes.push(waiter);
-            }
-            self.word.fetch_and(!WAITERS, Ordering::AcqRel);
+        let mut queue = self.queue.lock();
+        let word = self.word.fetch_or(RETIRED, Ordering::AcqRel);
+        debug_assert!(word & word::unit(Mode::X) != 0, "L8: retired under X");
+        for waiter in queue.drain() {
+            waiter.settle(Outcome::Retired);
+            wakes.push(waiter);
         }
-        wakes.wake();
+        self.word.fetch_and(!WAITERS, Ordering::AcqRel);
+        wakes
     }
 
     #[inline]

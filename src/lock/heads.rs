@@ -7,18 +7,13 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use ahash::RandomState;
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry as MapEntry;
-
 use super::head::Enqueued;
+use super::map::{self, Entry as MapEntry, Map};
 use super::mode::Mode;
+use super::mutant::{self, Mutant};
 use super::queue::{Entry, Queue};
 use super::waiter::{Outcome, Waiter, Wakes};
 use super::word::{self, WAITERS};
-
-/// Many more shards than threads, so that two threads rarely meet in one.
-const SHARDS: usize = 64;
 
 /// The lock of one key of the map.
 #[derive(Debug, Default)]
@@ -28,11 +23,11 @@ struct State {
 }
 
 #[derive(Debug)]
-pub(crate) struct Heads<K: Eq + Hash>(DashMap<K, State, RandomState>);
+pub(crate) struct Heads<K: Eq + Hash>(Map<K, State>);
 
 impl<K: Eq + Hash + Clone> Heads<K> {
     pub(crate) fn new() -> Self {
-        Heads(DashMap::with_capacity_and_hasher_and_shard_amount(0, RandomState::new(), SHARDS))
+        Heads(map::new())
     }
 
     /// As [`Head::try_fast`](super::head::Head::try_fast).
@@ -93,7 +88,7 @@ impl<K: Eq + Hash + Clone> Heads<K> {
         let state = entry.get_mut();
         let queue = state.queue.as_mut();
         let removed = queue.is_some_and(|queue| queue.remove(|queued| Arc::ptr_eq(queued, waiter)));
-        if removed {
+        if removed && !mutant::on(Mutant::CancelWakesNobody) {
             state.serve(None, wakes);
             if state.word == 0 {
                 entry.remove();

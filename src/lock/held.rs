@@ -2,17 +2,22 @@
 
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
 
 use smallvec::SmallVec;
+
+use crate::sync::Instant;
 
 use super::granule::{Granule, Level, Target};
 use super::manager::LockManager;
 use super::mode::Mode;
-use super::row_key::KeyRoom;
+use super::row_key::{KeyRoom, RowKey};
 use super::rows::Rows;
 use super::table::{LockTable, SegmentLock};
 use super::waiter::{Waiter, Wakes};
+
+/// Tables that stay noted for the next lock set of the slot. Counting references to a table costs as much as locking it,
+/// and all threads count in the same place.
+const KEPT_TABLES: usize = 2;
 
 /// A lock to wait for.
 pub(crate) struct Wanted {
@@ -40,9 +45,19 @@ pub(crate) struct Owner {
 
 pub(crate) struct HeldTable {
     pub(crate) id: u32,
-    /// `None` until it is locked: the table of a request is noted first.
+    /// `None` until it is locked: the table of a request is noted first, and that of an earlier lock set may be left.
     pub(crate) mode: Option<Mode>,
     pub(crate) table: Arc<dyn LockTable>,
+    /// Rows of the table that are held.
+    pub(crate) rows: usize,
+    /// With this many rows the lock of the table is tried again, after it was refused.
+    pub(crate) next_try: usize,
+}
+
+impl HeldTable {
+    fn new(table: Arc<dyn LockTable>) -> Self {
+        HeldTable { id: table.id(), mode: None, table, rows: 0, next_try: 0 }
+    }
 }
 
 pub(crate) struct HeldSegment {
@@ -57,10 +72,12 @@ pub(crate) struct Held {
     pub(crate) names: SmallVec<[(Arc<str>, Mode); 2]>,
     pub(crate) database: Option<Mode>,
     pub(crate) tables: SmallVec<[HeldTable; 2]>,
-    /// Ascending by table and low key. Held segments cannot be split, so they do not overlap.
+    /// Ascending by table and low key. Held segments are neither split nor merged, so they do not overlap.
     pub(crate) segments: SmallVec<[HeldSegment; 2]>,
     pub(crate) rows: Rows,
     pub(crate) waiting: Option<Box<Waiting>>,
+    /// When a wait was last granted, so that what others wait for can be timed.
+    pub(crate) waited_until: Option<Instant>,
     pub(crate) owner: Option<Owner>,
 }
 
@@ -90,7 +107,7 @@ impl Held {
     pub(crate) fn table_index<T: LockTable + 'static>(&mut self, table: &Arc<T>) -> usize {
         let id = table.id();
         self.tables.iter().position(|held| held.id == id).unwrap_or_else(|| {
-            self.tables.push(HeldTable { id, mode: None, table: table.clone() });
+            self.tables.push(HeldTable::new(table.clone()));
             self.tables.len() - 1
         })
     }
@@ -99,9 +116,17 @@ impl Held {
     pub(crate) fn plan_table_index(&mut self, table: &Arc<dyn LockTable>) -> usize {
         let id = table.id();
         self.tables.iter().position(|held| held.id == id).unwrap_or_else(|| {
-            self.tables.push(HeldTable { id, mode: None, table: table.clone() });
+            self.tables.push(HeldTable::new(table.clone()));
             self.tables.len() - 1
         })
+    }
+
+    /// Notes a row that is held for the first time. Returns how many of its table are.
+    #[inline]
+    pub(crate) fn add_row(&mut self, at: usize, row: RowKey, mode: Mode) -> usize {
+        self.rows.add(row, mode);
+        self.tables[at].rows += 1;
+        self.tables[at].rows
     }
 
     /// The place in the list of the held segment that covers the key, or else where one would stand.
@@ -150,7 +175,10 @@ impl Held {
                 Err(index) => self.add_segment(index, HeldSegment { table, mode: to, lock }),
             },
             Target::Row(row) => match wanted.from {
-                None => self.rows.add(row, to),
+                None => {
+                    let at = self.tables.iter().position(|held| held.id == row.table());
+                    self.add_row(at.expect("a row is wanted under an intent on its table"), row, to);
+                }
                 Some(_) => self.rows.change(&row, to),
             },
         }
@@ -164,12 +192,17 @@ impl Held {
             held.lock.head.release(held.mode, wakes);
         }
         self.segments.clear();
-        for held in self.tables.iter().rev() {
-            if let Some(mode) = held.mode {
-                held.table.head().release(mode, wakes);
+        for held in self.tables.iter_mut().rev() {
+            // All fields by name: what is kept must be as if it were noted anew.
+            let HeldTable { id: _, mode, table, rows, next_try } = held;
+            (*rows, *next_try) = (0, 0);
+            if let Some(mode) = mode.take() {
+                table.head().release(mode, wakes);
             }
         }
-        self.tables.clear();
+        if self.tables.len() > KEPT_TABLES {
+            self.tables.clear();
+        }
         if let Some(mode) = self.database.take() {
             manager.database.release(mode, wakes);
         }
@@ -178,6 +211,9 @@ impl Held {
         }
         if let Some(mode) = self.names_root.take() {
             manager.names_root.release(mode, wakes);
+        }
+        if let Some(since) = self.waited_until.take() {
+            manager.counters.hold_time.add(since.elapsed());
         }
     }
 }

@@ -4,17 +4,21 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::Result;
+use crate::sync::Instant;
 
+use super::collect;
 use super::counters::{Counters, LockCounters};
 use super::dump::LockDump;
 use super::guard::LockGuard;
 use super::head::Head;
 use super::heads::Heads;
 use super::mode::Mode;
+use super::restarting::Restarting;
 use super::row_key::RowKey;
+use super::set::LockTime;
 use super::slot::Registry;
 
 /// Managers are told apart by number, since the names that a thread holds are noted outside.
@@ -39,12 +43,14 @@ pub struct LockManager {
     id: usize,
     timeout: Duration,
     max_row_locks: usize,
+    escalate_rows: usize,
     pub(crate) names_root: Head,
     pub(crate) database: Head,
     pub(crate) names: Heads<Arc<str>>,
     pub(crate) rows: Heads<RowKey>,
     pub(crate) registry: Registry,
     pub(crate) counters: Counters,
+    pub(super) restarting: Restarting,
 }
 
 impl fmt::Debug for LockManager {
@@ -58,22 +64,25 @@ impl LockManager {
     ///
     /// Lock sets of one manager cannot deadlock; the time-out ends waits for a holder that does not end.
     pub fn new(timeout: Duration) -> Arc<Self> {
-        Self::with_limits(timeout, usize::MAX)
+        Self::with_limits(timeout, usize::MAX, usize::MAX)
     }
 
-    /// As [`new`](Self::new), with the number of row locks at which a lock set restarts with the lock of a table.
-    pub(crate) fn with_limits(timeout: Duration, max_row_locks: usize) -> Arc<Self> {
+    /// As [`new`](Self::new), with the number of row locks at which a lock set restarts with the lock of a table, and
+    /// the number of row locks in one table at which it tries for that without a restart.
+    pub(crate) fn with_limits(timeout: Duration, max_row_locks: usize, escalate_rows: usize) -> Arc<Self> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         Arc::new(LockManager {
             id,
             timeout,
             max_row_locks,
+            escalate_rows,
             names_root: Head::new(),
             database: Head::new(),
             names: Heads::new(),
             rows: Heads::new(),
             registry: Registry::new(id),
             counters: Counters::default(),
+            restarting: Restarting::default(),
         })
     }
 
@@ -86,7 +95,7 @@ impl LockManager {
     /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) if the name is too long.
     #[track_caller]
     pub fn lock(self: &Arc<Self>, name: &str) -> Result<LockGuard> {
-        LockGuard::wait_for(self, &[(name, Mode::X)], Location::caller())
+        LockGuard::wait_for(self, &[(name, Mode::X)], LockTime::Default, Location::caller())
     }
 
     /// Locks a name together with others that share it, until the guard is dropped.
@@ -96,7 +105,7 @@ impl LockManager {
     /// As [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_shared(self: &Arc<Self>, name: &str) -> Result<LockGuard> {
-        LockGuard::wait_for(self, &[(name, Mode::S)], Location::caller())
+        LockGuard::wait_for(self, &[(name, Mode::S)], LockTime::Default, Location::caller())
     }
 
     /// Locks several names at once, each shared ([`Mode::S`]) or alone ([`Mode::X`]), in whatever order they are given.
@@ -116,7 +125,7 @@ impl LockManager {
     /// ```
     #[track_caller]
     pub fn lock_all(self: &Arc<Self>, names: &[(&str, Mode)]) -> Result<LockGuard> {
-        LockGuard::wait_for(self, names, Location::caller())
+        LockGuard::wait_for(self, names, LockTime::Default, Location::caller())
     }
 
     /// As [`lock`](Self::lock), but `None` at once if somebody else has the name.
@@ -126,7 +135,7 @@ impl LockManager {
     /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder) if this thread holds the name or a greater one by bytes.
     #[track_caller]
     pub fn try_lock(self: &Arc<Self>, name: &str) -> Result<Option<LockGuard>> {
-        LockGuard::try_for(self, name, Mode::X, Location::caller())
+        LockGuard::try_for(self, &[(name, Mode::X)], Location::caller())
     }
 
     /// As [`lock_shared`](Self::lock_shared), but `None` at once if somebody has the name alone or waits for that.
@@ -136,15 +145,15 @@ impl LockManager {
     /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder) if this thread holds the name or a greater one by bytes.
     #[track_caller]
     pub fn try_lock_shared(self: &Arc<Self>, name: &str) -> Result<Option<LockGuard>> {
-        LockGuard::try_for(self, name, Mode::S, Location::caller())
+        LockGuard::try_for(self, &[(name, Mode::S)], Location::caller())
     }
 
     /// Who holds what and who waits for it, now. Looks at one lock set after the other, so it is no single instant.
     pub fn dump(&self) -> LockDump {
-        LockDump::of(self)
+        collect::all(self)
     }
 
-    /// How often the slow ways were taken.
+    /// How often the slow ways were taken, and how long waits took.
     pub fn counters(&self) -> LockCounters {
         self.counters.read()
     }
@@ -157,6 +166,11 @@ impl LockManager {
     #[inline]
     pub(crate) fn max_row_locks(&self) -> usize {
         self.max_row_locks
+    }
+
+    #[inline]
+    pub(crate) fn escalate_rows(&self) -> usize {
+        self.escalate_rows
     }
 
     /// The end of a wait that begins now; `None` for a time-out beyond the clock.

@@ -74,6 +74,31 @@ impl Plan {
         }
     }
 
+    /// Adds all of another plan.
+    pub(crate) fn merge(&mut self, other: Plan) {
+        if let Some(mode) = other.names_root {
+            self.names_root = Some(join(self.names_root, mode));
+        }
+        for (name, mode) in other.names {
+            self.want_name(&name, mode);
+        }
+        if let Some(mode) = other.database {
+            self.database = Some(join(self.database, mode));
+        }
+        for plan in other.tables.into_values() {
+            if let Some(mode) = plan.mode {
+                self.want_table(&plan.table, mode);
+            }
+            let into = self.table(&plan.table);
+            for Range { low, high, mode } in plan.ranges {
+                into.want_range(&low, high.as_deref(), mode);
+            }
+            for (key, mode) in plan.rows {
+                into.want_row(&key, mode);
+            }
+        }
+    }
+
     pub(crate) fn want_name(&mut self, name: &str, mode: Mode) {
         match self.names.get_mut(name) {
             Some(wanted) => *wanted = wanted.supremum(mode),
@@ -163,6 +188,11 @@ impl TablePlan {
         inside.fold(self.mode.unwrap_or(Mode::IS), |mode, inside| mode.supremum(inside.intent()))
     }
 
+    /// A mode of the table or the database beside which nothing inside needs a lock.
+    pub(crate) fn mode_of_all(&self) -> Mode {
+        if self.table_mode().writes() { Mode::X } else { Mode::S }
+    }
+
     /// The mode of a segment of the table, or `None` if nothing in it is wanted.
     pub(crate) fn segment_mode(&self, segment: &SegmentLock) -> Option<Mode> {
         let ranges = self.ranges.iter().filter(|range| range.meets(segment)).map(|range| range.mode);
@@ -188,8 +218,7 @@ impl TablePlan {
     }
 
     fn widen(&mut self) {
-        let mode = self.table_mode();
-        self.mode = Some(if mode.writes() { Mode::X } else { Mode::S });
+        self.mode = Some(self.mode_of_all());
         self.ranges.clear();
         self.rows.clear();
     }
@@ -224,6 +253,27 @@ mod tests {
 
     fn segment(low: &[u8], high: Option<&[u8]>) -> SegmentLock {
         SegmentLock { low: KeyBuf::from(low), high: high.map(KeyBuf::from), head: Head::new() }
+    }
+
+    #[test]
+    fn merged_plans_want_what_either_wants() {
+        let table: Arc<dyn LockTable> = Arc::new(Nothing(Head::new()));
+        let mut one = Plan::default();
+        one.want_name("n", Mode::S);
+        one.table(&table).want_row(b"a", Mode::S);
+        let mut other = Plan { database: Some(Mode::IX), ..Plan::default() };
+        other.want_name("n", Mode::X);
+        other.table(&table).want_row(b"a", Mode::X);
+        other.table(&table).want_range(b"c", Some(b"d"), Mode::S);
+        one.merge(other);
+        let merged = &one.tables[&1];
+        assert_eq!((one.names["n"], one.database, merged.mode), (Mode::X, Some(Mode::IX), None));
+        assert_eq!(merged.rows[&b"a"[..]], Mode::X);
+        assert_eq!(merged.segment_mode(&segment(b"c", Some(b"e"))), Some(Mode::S));
+        let mut whole = Plan::default();
+        whole.want_table(&table, Mode::SIX);
+        one.merge(whole);
+        assert_eq!(one.tables[&1].mode, Some(Mode::SIX));
     }
 
     fn plan() -> TablePlan {

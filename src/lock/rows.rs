@@ -97,6 +97,28 @@ impl Rows {
             .chain(many.into_iter().flatten().map(|(row, mode)| (row, *mode)))
     }
 
+    /// Takes the rows of one table out of the list.
+    pub(crate) fn take_table(&mut self, table: u32, mut give_back: impl FnMut(RowKey, Mode)) {
+        match self {
+            Rows::Few(rows) => rows.retain(|(row, mode)| {
+                let kept = row.table() != table;
+                if !kept {
+                    give_back(row.clone(), *mode);
+                }
+                kept
+            }),
+            Rows::Many(rows, _) => {
+                for (row, mode) in rows.extract_if(|row, _| row.table() == table) {
+                    give_back(row, mode);
+                }
+                match rows.keys().max().cloned() {
+                    Some(greatest) => *self = Rows::Many(std::mem::take(rows), greatest),
+                    None => *self = Rows::default(),
+                }
+            }
+        }
+    }
+
     /// Empties the list, the latest row first where the order is known.
     #[inline]
     pub(crate) fn drain(&mut self, mut give_back: impl FnMut(RowKey, Mode)) {
@@ -137,7 +159,25 @@ mod tests {
         }
         assert!(rows.len() > FEW && matches!(rows, Rows::Many(..)));
         let mut given_back = 0;
+        rows.take_table(2, |_, _| unreachable!("no row of another table is held"));
         rows.drain(|_, mode| given_back += usize::from(mode == Mode::X));
         assert_eq!((given_back, rows.len(), rows.greatest()), (15, 0, None));
+    }
+
+    #[test]
+    fn the_rows_of_one_table_go_and_the_others_stay() {
+        for count in [3, 40] {
+            let mut rows = Rows::default();
+            for number in 0..count {
+                rows.add(RowKey::new(1, &[number]), Mode::S);
+                rows.add(RowKey::new(2, &[number]), Mode::X);
+            }
+            let mut given_back = 0;
+            rows.take_table(2, |row, mode| given_back += u8::from(row.table() == 2 && mode == Mode::X));
+            assert_eq!((given_back, rows.len()), (count, usize::from(count)));
+            assert_eq!(rows.greatest(), Some(&RowKey::new(1, &[count - 1])));
+            rows.take_table(1, |_, _| ());
+            assert_eq!((rows.len(), rows.greatest()), (0, None));
+        }
     }
 }

@@ -3,38 +3,62 @@
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{ErrorKind, Result};
-use crate::options::RESTARTS_PER_STAGE;
+use crate::events::{self, Who};
+use crate::options::MAX_RESTARTS;
+use crate::sync::Instant;
 
+use super::awaited::{How, at_once};
 use super::blame;
-use super::held::{Held, Wanted};
+use super::held::Held;
+use super::limit::Limit;
 use super::manager::LockManager;
 use super::mode::Mode;
+use super::names;
 use super::plan::Plan;
+use super::refusal::{Refusal, Strict};
 use super::slot::{Registry, Slot};
 use super::step::Blocked;
 use super::table::{LockTable, SegmentLock};
-use super::wait::{Waited, wait};
+use super::wait::{Reason, Terms, Waited, wait};
 use super::waiter::Wakes;
 
-/// Restarts after which everything is locked, so that nothing can be refused (L11).
-pub(crate) const MAX_RESTARTS: u32 = 2 * RESTARTS_PER_STAGE;
+/// How long a lock set waits for one lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LockTime {
+    /// As long as the manager says.
+    Default,
+    /// As long as this, each time.
+    Each(Duration),
+    /// Until this instant, whatever it waits for by then; `None` for one beyond the clock.
+    Until(Option<Instant>),
+}
 
 /// The locks of one transaction, statement or guard, given back all together.
 ///
-/// Beginning one costs nothing; the first lock takes a slot that the thread keeps.
+/// Beginning one costs nothing; the first lock takes a slot that the thread keeps. A task may take it from thread to
+/// thread; the dump then shows the thread that it began on.
 pub(crate) struct LockSet {
     pub(super) manager: Arc<LockManager>,
     slot: Option<Arc<Slot>>,
     pub(super) caller: &'static Location<'static>,
-    label: Option<Arc<str>>,
+    pub(super) label: Option<Arc<str>>,
+    lock_time: LockTime,
+    /// What ends its waits early. Empty for most, and then costs nothing.
+    limits: Vec<Limit>,
+    /// Which call of the program the lock is for that is being taken.
+    pub(super) asked: &'static Location<'static>,
     pub(super) plan: Option<Box<Plan>>,
     pub(super) restarts: u32,
     pub(super) restart_wanted: bool,
+    /// What the restart is for.
+    pub(super) refusal: Option<Box<Refusal>>,
+    /// There if it must fail in place of starting over.
+    pub(super) strict: Option<Box<Strict>>,
 }
 
 impl fmt::Debug for LockSet {
@@ -50,7 +74,42 @@ impl LockSet {
         caller: &'static Location<'static>,
         label: Option<Arc<str>>,
     ) -> LockSet {
-        LockSet { manager: manager.clone(), slot: None, caller, label, plan: None, restarts: 0, restart_wanted: false }
+        LockSet {
+            manager: manager.clone(),
+            slot: None,
+            caller,
+            label,
+            lock_time: LockTime::Default,
+            limits: Vec::new(),
+            asked: caller,
+            plan: None,
+            restarts: 0,
+            restart_wanted: false,
+            refusal: None,
+            strict: None,
+        }
+    }
+
+    /// As [`begin`](Self::begin), with a time and limits of its own.
+    pub(crate) fn limited(mut self, lock_time: LockTime, limits: Vec<Limit>) -> LockSet {
+        self.lock_time = lock_time;
+        self.limits = limits;
+        self
+    }
+
+    /// What ends its waits before their time.
+    #[inline]
+    pub(crate) fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// Waits under more limits while `body` runs.
+    pub(crate) fn under<R>(&mut self, limits: &[Limit], body: impl FnOnce(&mut LockSet) -> R) -> R {
+        let before = self.limits.len();
+        self.limits.extend_from_slice(limits);
+        let outcome = body(self);
+        self.limits.truncate(before);
+        outcome
     }
 
     /// A row, present or not, in mode S, U or X, with the intents above it.
@@ -61,13 +120,17 @@ impl LockSet {
     /// [`restart`](Self::restart). `LockTimeout` with the holders.
     #[inline]
     pub(crate) fn lock_row<T: LockTable + 'static>(&mut self, table: &Arc<T>, key: &[u8], mode: Mode) -> Result<()> {
-        self.obtain(
+        let many = self.obtain(
             |held, manager| {
                 let at = held.table_index(table);
                 held.lock_row(manager, at, key, mode)
             },
             |plan| plan.table(&any(table)).want_row(key, mode),
-        )
+        )?;
+        if many {
+            self.escalate(table.id());
+        }
+        Ok(())
     }
 
     /// All keys from `low` up to but not `high`, present or not: the segments that cover them, ascending. The lock is
@@ -83,23 +146,32 @@ impl LockSet {
         high: Option<&[u8]>,
         mode: Mode,
     ) -> Result<()> {
+        at_once(self.lock_range_by(How::Parked, table, low, high, mode))
+    }
+
+    pub(super) async fn lock_range_by<T: LockTable + 'static>(
+        &mut self,
+        how: How,
+        table: &Arc<T>,
+        low: &[u8],
+        high: Option<&[u8]>,
+        mode: Mode,
+    ) -> Result<()> {
         if low.is_empty() && high.is_none() {
-            return self.lock_table(table, mode);
+            return self.lock_table_by(how, table, mode).await;
         }
         let mut next = KeyBuf::from(low);
         while high.is_none_or(|high| *next < *high) {
-            let end = self.obtain(
-                |held, manager| {
-                    let at = held.table_index(table);
-                    if held.covered_above(at, mode) {
-                        return Ok(None);
-                    }
-                    held.lock_table(manager, at, mode.intent())?;
-                    let index = held.lock_segment(at, &next, |_| mode)?;
-                    Ok(held.segments[index].lock.high.clone())
-                },
-                |plan| plan.table(&any(table)).want_range(low, high, mode),
-            )?;
+            let step = |held: &mut Held, manager: &LockManager| {
+                let at = held.table_index(table);
+                if held.covered_above(at, mode) {
+                    return Ok(None);
+                }
+                held.lock_table(manager, at, mode.intent())?;
+                let index = held.lock_segment(at, &next, |_| mode)?;
+                Ok(held.segments[index].lock.high.clone())
+            };
+            let end = self.obtain_by(how, step, |plan| plan.table(&any(table)).want_range(low, high, mode)).await?;
             match end {
                 Some(end) => next = end,
                 None => break,
@@ -114,13 +186,20 @@ impl LockSet {
     ///
     /// As [`lock_row`](Self::lock_row).
     pub(crate) fn lock_table<T: LockTable + 'static>(&mut self, table: &Arc<T>, mode: Mode) -> Result<()> {
-        self.obtain(
-            |held, manager| {
-                let at = held.table_index(table);
-                held.lock_table(manager, at, mode)
-            },
-            |plan| plan.want_table(&any(table), mode),
-        )
+        at_once(self.lock_table_by(How::Parked, table, mode))
+    }
+
+    pub(super) async fn lock_table_by<T: LockTable + 'static>(
+        &mut self,
+        how: How,
+        table: &Arc<T>,
+        mode: Mode,
+    ) -> Result<()> {
+        let step = |held: &mut Held, manager: &LockManager| {
+            let at = held.table_index(table);
+            held.lock_table(manager, at, mode)
+        };
+        self.obtain_by(how, step, |plan| plan.want_table(&any(table), mode)).await
     }
 
     /// A name, shared (S) or alone (X).
@@ -130,9 +209,13 @@ impl LockSet {
     /// As [`lock_row`](Self::lock_row); `OutOfOrder` if the thread holds this name or a greater one by a guard, and
     /// where a restart would not help any more.
     pub(crate) fn lock_name(&mut self, name: &str, mode: Mode) -> Result<()> {
+        at_once(self.lock_name_by(How::Parked, name, mode))
+    }
+
+    pub(super) async fn lock_name_by(&mut self, how: How, name: &str, mode: Mode) -> Result<()> {
         let guarded = self.check_order(name)?;
-        let taken = self
-            .obtain(|held, manager| held.lock_name(manager, name, mode, guarded), |plan| plan.want_name(name, mode));
+        let step = |held: &mut Held, manager: &LockManager| held.lock_name(manager, name, mode, guarded);
+        let taken = self.obtain_by(how, step, |plan| plan.want_name(name, mode)).await;
         match taken {
             Err(error) if error.kind() == ErrorKind::Restart && self.restarts >= MAX_RESTARTS => {
                 self.restart_wanted = false;
@@ -143,18 +226,15 @@ impl LockSet {
     }
 
     /// The root of names, in the mode for all names to come: raised from IS to IX later, it could be refused.
-    pub(super) fn lock_names_root(&mut self, mode: Mode) -> Result<()> {
+    pub(super) async fn lock_names_root_by(&mut self, how: How, mode: Mode) -> Result<()> {
         let guarded = context::holds_any_name(self.manager.id());
-        self.obtain(|held, manager| held.lock_names_root(manager, mode, guarded), |_| {})
+        let step = |held: &mut Held, manager: &LockManager| held.lock_names_root(manager, mode, guarded);
+        self.obtain_by(how, step, |_| {}).await
     }
 
     /// Refuses a name at or below one that the thread holds by a guard. Returns whether it holds any.
     pub(super) fn check_order(&self, name: &str) -> Result<bool> {
-        match context::greatest_held_name(self.manager.id()) {
-            None => Ok(false),
-            Some((held, _)) if *held < *name => Ok(true),
-            Some((held, site)) => Err(blame::out_of_order(name, self.caller, &held, site)),
-        }
+        names::check_order(&self.manager, name, self.caller)
     }
 
     /// A segment for a system transaction: intents above it, then `mode` on it through the queue. False if that took
@@ -179,9 +259,10 @@ impl LockSet {
             });
             match step {
                 Ok(same) => return Ok(same),
-                Err(Blocked::Refused | Blocked::TooManyRows) => return Ok(false),
+                Err(Blocked::Refused(_) | Blocked::TooManyRows) => return Ok(false),
                 Err(Blocked::Wait(wanted)) => {
-                    if let Waited::TimedOut(_) = wait(&self.manager, self.slot(), *wanted, Some(deadline)) {
+                    let terms = Terms { until: Some(deadline), limits: &[] };
+                    if let Waited::Over(..) = wait(&self.manager, self.slot(), *wanted, terms) {
                         return Ok(false);
                     }
                 }
@@ -218,15 +299,27 @@ impl LockSet {
         step: impl Fn(&mut Held, &LockManager) -> Result<R, Blocked>,
         learn: impl Fn(&mut Plan),
     ) -> Result<R> {
-        if self.restart_wanted {
-            return Err(blame::restart());
-        }
+        self.check_goes_on()?;
         loop {
             match self.step(&step) {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    if self.strict.is_some() {
+                        self.note_top();
+                    }
+                    return Ok(done);
+                }
                 Err(blocked) => self.resolve(blocked, &learn)?,
             }
         }
+    }
+
+    /// Refuses to take more once it has to start over, or has failed where it would have had to.
+    #[inline]
+    pub(super) fn check_goes_on(&self) -> Result<()> {
+        if self.restart_wanted {
+            return Err(blame::restart());
+        }
+        self.strict_failure().map_or(Ok(()), Err)
     }
 
     #[inline]
@@ -245,36 +338,79 @@ impl LockSet {
         step(&mut held, &self.manager)
     }
 
-    fn slot(&self) -> &Slot {
+    pub(super) fn slot(&self) -> &Slot {
         self.slot.as_ref().expect("a step was made, so there is a slot")
     }
 
     #[cold]
     fn resolve(&mut self, blocked: Blocked, learn: impl Fn(&mut Plan)) -> Result<()> {
-        let too_many = match blocked {
-            Blocked::Wait(wanted) => return self.wait(*wanted),
-            Blocked::Refused => false,
-            Blocked::TooManyRows => true,
+        match blocked {
+            Blocked::Wait(wanted) => {
+                let since = Instant::now();
+                let waited = wait(&self.manager, self.slot(), *wanted, self.terms());
+                self.waited(waited, since)
+            }
+            refused => self.resolve_refused(refused, learn),
+        }
+    }
+
+    /// What to do where waiting would not help.
+    #[cold]
+    pub(super) fn resolve_refused(&mut self, blocked: Blocked, learn: impl Fn(&mut Plan)) -> Result<()> {
+        let refused = match blocked {
+            Blocked::TooManyRows if self.escalate_largest() => return Ok(()),
+            Blocked::TooManyRows => None,
+            Blocked::Refused(wanted) | Blocked::Wait(wanted) => Some(wanted),
         };
+        let refusal = self.refusal(refused.as_deref());
+        if let Some(strict) = &mut self.strict {
+            return Err(strict.fail(&refusal));
+        }
         let mut plan = self.plan.take().unwrap_or_default();
         plan.learn(&self.slot().held.lock());
         learn(&mut plan);
-        if too_many {
+        if refused.is_none() {
             plan.widen_largest();
-            self.manager.counters.escalations.add();
+            self.note_escalation("table");
         }
         self.plan = Some(plan);
+        self.refusal = Some(Box::new(refusal));
         self.restart_wanted = true;
         Err(blame::restart())
     }
 
-    fn wait(&self, wanted: Wanted) -> Result<()> {
-        let since = Instant::now();
-        match wait(&self.manager, self.slot(), wanted, self.manager.deadline()) {
+    pub(super) fn note_escalation(&self, on: &str) {
+        self.manager.counters.escalations.add();
+        events::escalation(self.who(), on);
+    }
+
+    pub(super) fn who(&self) -> Who<'_> {
+        Who { label: self.label.as_deref(), caller: self.caller }
+    }
+
+    /// How long a wait that begins now may last.
+    pub(super) fn terms(&self) -> Terms<'_> {
+        let until = match self.lock_time {
+            LockTime::Default => self.manager.deadline(),
+            LockTime::Each(time) => Instant::now().checked_add(time),
+            LockTime::Until(until) => until,
+        };
+        Terms { until, limits: &self.limits }
+    }
+
+    /// What became of a wait that began at `since`.
+    pub(super) fn waited(&self, waited: Waited, since: Instant) -> Result<()> {
+        match waited {
             Waited::Granted | Waited::Retired => Ok(()),
-            Waited::TimedOut(wanted) => {
+            Waited::Over(wanted, Reason::LockTimeout) => {
                 self.manager.counters.timeouts.add();
-                Err(blame::timeout(&self.manager, &wanted, since.elapsed()))
+                let error = blame::timeout(&self.manager, self.slot().id(), &wanted, since.elapsed());
+                events::timed_out(self.who(), &error);
+                Err(error)
+            }
+            Waited::Over(wanted, Reason::Limit(index)) => {
+                self.manager.counters.cancelled.add();
+                Err(blame::over(&self.manager, self.slot().id(), &self.limits[index], &wanted))
             }
         }
     }
@@ -289,6 +425,6 @@ impl Drop for LockSet {
     }
 }
 
-fn any<T: LockTable + 'static>(table: &Arc<T>) -> Arc<dyn LockTable> {
+pub(super) fn any<T: LockTable + 'static>(table: &Arc<T>) -> Arc<dyn LockTable> {
     table.clone()
 }

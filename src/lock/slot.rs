@@ -13,9 +13,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
-use parking_lot::Mutex;
+use crate::sync::{Mutex, thread, thread_local};
 
 use super::held::{Held, Owner};
 
@@ -61,7 +60,12 @@ fn thread_name() -> Arc<str> {
 }
 
 impl Slot {
-    /// The id of the lock set that uses the slot now.
+    /// The id of the lock set that uses the slot now. Takes the latch.
+    pub(crate) fn id(&self) -> u64 {
+        self.held.lock().owner.as_ref().map_or(0, |owner| self.holder_id(owner))
+    }
+
+    /// The same, for one who has the latch.
     pub(crate) fn holder_id(&self, owner: &Owner) -> u64 {
         self.number << 32 | u64::from(owner.use_count)
     }
@@ -79,6 +83,17 @@ struct Slots {
     slots: Vec<Weak<Slot>>,
     /// Length at which the slots of ended threads are thrown out.
     sweep_at: usize,
+}
+
+impl Drop for Registry {
+    /// No lock set is left, but idle slots still note the tables that they were used for last.
+    fn drop(&mut self) {
+        for slot in self.slots() {
+            // Dropped with no latch held, since rows of the program may go with a table.
+            let tables = std::mem::take(&mut slot.held.lock().tables);
+            drop(tables);
+        }
+    }
 }
 
 impl Registry {

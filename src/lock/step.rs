@@ -9,6 +9,7 @@ use super::granule::{Granule, Level, Target, may_wait};
 use super::held::{Held, HeldSegment, HeldTable, Wanted};
 use super::manager::LockManager;
 use super::mode::{Mode, raise};
+use super::mutant::{self, Mutant};
 use super::row_key::{KeyRoom, RowKey};
 use super::table::SegmentLock;
 
@@ -17,7 +18,7 @@ pub(crate) enum Blocked {
     /// Not granted at once, and the order allows to wait.
     Wait(Box<Wanted>),
     /// Not granted at once, and waiting could close a circle.
-    Refused,
+    Refused(Box<Wanted>),
     /// One row lock more than a lock set may have.
     TooManyRows,
 }
@@ -55,7 +56,7 @@ impl Held {
 
     #[cold]
     fn raise_table(&mut self, at: usize, to: Mode) -> Result<(), Blocked> {
-        let HeldTable { id, mode, ref table } = self.tables[at];
+        let HeldTable { id, mode, ref table, .. } = self.tables[at];
         let target = || Target::Table(table.clone());
         self.slow(Granule::Table(id), mode, to, |from| table.head().try_slow(from, to), target)?;
         self.tables[at].mode = Some(to);
@@ -72,12 +73,13 @@ impl Held {
         try_slow: impl FnOnce(Option<Mode>) -> bool,
         target: impl FnOnce() -> Target,
     ) -> Result<(), Blocked> {
-        if may_wait(self.top(&mut KeyRoom::default()).as_ref(), &granule, from, to) {
+        let out_of_order = mutant::on(Mutant::DataBeforeNames) && granule < Granule::Database;
+        if may_wait(self.top(&mut KeyRoom::default()).as_ref(), &granule, from, to) || out_of_order {
             Err(Blocked::Wait(Box::new(Wanted { target: target(), from, to })))
         } else if try_slow(from) {
             Ok(())
         } else {
-            Err(Blocked::Refused)
+            Err(Blocked::Refused(Box::new(Wanted { target: target(), from, to })))
         }
     }
 
@@ -117,7 +119,7 @@ impl Held {
                 if !lock.head.try_fast(None, to) {
                     match self.new_segment_slow(id, &lock, to) {
                         Ok(()) => {}
-                        Err(Blocked::Refused) if lock.head.is_retired() => continue,
+                        Err(Blocked::Refused(_)) if lock.head.is_retired() => continue,
                         Err(blocked) => return Err(blocked),
                     }
                 }
@@ -144,32 +146,43 @@ impl Held {
         Ok(())
     }
 
-    /// A row with the intents above it, or whatever covers it already.
+    /// A row with the intents above it, or whatever covers it already. Returns whether its table has so many now that
+    /// a lock on the whole of it is to be tried.
     #[inline]
-    pub(crate) fn lock_row(&mut self, manager: &LockManager, at: usize, key: &[u8], mode: Mode) -> Result<(), Blocked> {
+    pub(crate) fn lock_row(
+        &mut self,
+        manager: &LockManager,
+        at: usize,
+        key: &[u8],
+        mode: Mode,
+    ) -> Result<bool, Blocked> {
         if self.covered_above(at, mode) {
-            return Ok(());
+            return Ok(false);
         }
         let intent = mode.intent();
-        self.lock_table(manager, at, intent)?;
-        let segment = self.lock_segment(at, key, |_| intent)?;
+        if !mutant::on(Mutant::NoParentIntents) {
+            self.lock_table(manager, at, intent)?;
+        }
+        let inside = if mutant::on(Mutant::InsertWithoutSegmentIx) { Mode::IS } else { intent };
+        let segment = self.lock_segment(at, key, |_| inside)?;
         if self.segments[segment].mode.covers_below(mode) {
-            return Ok(());
+            return Ok(false);
         }
         let row = RowKey::new(self.tables[at].id, key);
         let from = self.rows.get(&row);
-        let Some(to) = raise(from, mode) else { return Ok(()) };
+        let Some(to) = raise(from, mode) else { return Ok(false) };
         if from.is_none() && self.rows.len() >= manager.max_row_locks() {
             return Err(Blocked::TooManyRows);
         }
         if !manager.rows.try_fast(row.clone(), from, to) {
             self.row_slow(manager, &row, key, from, to)?;
         }
-        match from {
-            None => self.rows.add(row, to),
-            Some(_) => self.rows.change(&row, to),
+        if from.is_some() {
+            self.rows.change(&row, to);
+            return Ok(false);
         }
-        Ok(())
+        let rows = self.add_row(at, row, to);
+        Ok(rows >= manager.escalate_rows() && rows >= self.tables[at].next_try)
     }
 
     #[cold]

@@ -15,6 +15,10 @@ pub(crate) trait LockTable: Send + Sync {
     /// The segment that covers the key now. After a segment was retired, a new lookup must find what replaced it: so a
     /// split swaps the directory first and retires afterwards, both under X on the segment.
     fn locate(&self, key: &[u8]) -> Arc<SegmentLock>;
+    /// A key as people write it, for dumps and errors. May be called under the latch of a slot, so it locks nothing.
+    fn show_key(&self, key: &[u8]) -> String {
+        format!("{:?}", KeyBuf::from(key))
+    }
 }
 
 /// A segment, as a table's directory shows it: keys from `low` up to but not `high`, or to the end.

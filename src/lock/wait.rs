@@ -1,14 +1,26 @@
-//! Waiting for one lock: into the queue, parked, and out of it again.
+//! Waiting for one lock, by a parked thread or by a task: into the queue, and out of it again.
+//!
+//! However a wait ends, it ends in [`Wait::end`]: with the lock, with the granule gone, or without either because the
+//! time was over, it was cancelled, or the future that waited was dropped. Then the request is taken out of the queue
+//! and those behind it are served.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::events::{self, Who};
+use crate::options::LONG_WAIT;
+use crate::sync::Instant;
 
 use super::granule::Target;
 use super::head::Enqueued;
-use super::held::{Waiting, Wanted};
+use super::held::{Owner, Waiting, Wanted};
+use super::limit::Limit;
+use super::locked::LockedGranule;
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::slot::Slot;
+use super::timer::Alarm;
 use super::waiter::{Outcome, Waiter, Wakes};
 
 /// How a wait ended.
@@ -17,56 +29,192 @@ pub(crate) enum Waited {
     Granted,
     /// The segment is gone: look its key up again.
     Retired,
-    /// The deadline passed first.
-    TimedOut(Box<Wanted>),
+    /// It was given up.
+    Over(Box<Wanted>, Reason),
 }
 
-/// Waits for a lock that the order allows to wait for. The caller holds no latch.
-#[cold]
-pub(crate) fn wait(manager: &LockManager, slot: &Slot, wanted: Wanted, deadline: Option<Instant>) -> Waited {
-    let waiter = Waiter::thread();
-    let (target, from, to) = (wanted.target.clone(), wanted.from, wanted.to);
-    let waiting = Waiting { wanted, waiter: waiter.clone(), since: Instant::now() };
-    // Shown before it is queued, so that a dump never misses a waiter that the queue has.
-    slot.held.lock().waiting = Some(Box::new(waiting));
-    let outcome = queue_and_park(manager, &target, from, to, &waiter, deadline);
-    let mut held = slot.held.lock();
-    let wanted = held.waiting.take().expect("only this thread takes its wait away").wanted;
-    match outcome {
-        Some(Outcome::Granted) => {
-            held.record(wanted);
-            Waited::Granted
+/// Why a wait was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The time for one lock is over.
+    LockTimeout,
+    /// The limit with this index is over.
+    Limit(usize),
+}
+
+/// How long a wait may last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// The end of the time for one lock; `None` for a time beyond the clock.
+    pub(crate) until: Option<Instant>,
+    pub(crate) limits: &'a [Limit],
+}
+
+impl Terms<'_> {
+    /// What ends the wait first, of all that has a time.
+    fn first_deadline(&self) -> (Option<Instant>, Reason) {
+        let mut first = (self.until, Reason::LockTimeout);
+        for (index, limit) in self.limits.iter().enumerate() {
+            if let Some(deadline) = limit.deadline()
+                && first.0.is_none_or(|first| deadline <= first)
+            {
+                first = (Some(deadline), Reason::Limit(index));
+            }
         }
-        Some(Outcome::Retired) => Waited::Retired,
-        None => Waited::TimedOut(Box::new(wanted)),
+        first
+    }
+
+    fn cancelled(&self) -> Option<Reason> {
+        self.limits.iter().position(Limit::is_cancelled).map(Reason::Limit)
     }
 }
 
-fn queue_and_park(
-    manager: &LockManager,
-    target: &Target,
-    from: Option<Mode>,
-    to: Mode,
-    waiter: &Arc<Waiter>,
-    deadline: Option<Instant>,
-) -> Option<Outcome> {
-    let mut wakes = Wakes::new();
-    let queued = target.enqueue(manager, from, to, waiter, &mut wakes);
-    wakes.wake();
-    match queued {
-        Enqueued::Granted => return Some(Outcome::Granted),
-        Enqueued::Retired => return Some(Outcome::Retired),
-        Enqueued::Queued => {}
+/// Waits on this thread for a lock that the order allows to wait for. The caller holds no latch.
+#[cold]
+pub(crate) fn wait(manager: &LockManager, slot: &Slot, wanted: Wanted, terms: Terms<'_>) -> Waited {
+    let wait = Wait::begin(manager, slot, wanted, Waiter::thread(), terms);
+    if wait.waiter.park(wait.deadline, || terms.cancelled().is_some()).is_some() {
+        return wait.finish(Reason::LockTimeout);
     }
-    manager.counters.waits.add();
-    if let Some(outcome) = waiter.park(deadline) {
-        return Some(outcome);
+    let reason = terms.cancelled().unwrap_or(wait.at_deadline);
+    wait.finish(reason)
+}
+
+/// A request that was put into the queue and has not ended. One that is dropped is given up, and a lock that was handed
+/// over to it is given back.
+pub(super) struct Wait<'a> {
+    manager: &'a LockManager,
+    slot: &'a Slot,
+    terms: Terms<'a>,
+    target: Target,
+    pub(super) waiter: Arc<Waiter>,
+    pub(super) deadline: Option<Instant>,
+    at_deadline: Reason,
+    /// Wakes a task at its deadline.
+    pub(super) alarm: Option<Alarm>,
+    /// When it was put into the queue, if it had to be.
+    queued: Option<Instant>,
+    ended: bool,
+}
+
+impl<'a> Wait<'a> {
+    pub(super) fn begin(
+        manager: &'a LockManager,
+        slot: &'a Slot,
+        wanted: Wanted,
+        waiter: Arc<Waiter>,
+        terms: Terms<'a>,
+    ) -> Self {
+        let (target, from, to) = (wanted.target.clone(), wanted.from, wanted.to);
+        // Shown before it is queued, so that a dump never misses a waiter that the queue has.
+        let waiting = Waiting { wanted, waiter: waiter.clone(), since: Instant::now() };
+        slot.held.lock().waiting = Some(Box::new(waiting));
+        let mut wakes = Wakes::new();
+        let mut queued = None;
+        match target.enqueue(manager, from, to, &waiter, &mut wakes) {
+            Enqueued::Granted => {}
+            Enqueued::Retired => waiter.settle(Outcome::Retired),
+            Enqueued::Queued => {
+                manager.counters.waits.add();
+                queued = Some(Instant::now());
+            }
+        }
+        wakes.wake();
+        for token in terms.limits.iter().filter_map(Limit::token) {
+            token.register(&waiter);
+        }
+        let (deadline, at_deadline) = terms.first_deadline();
+        Wait { manager, slot, terms, target, waiter, deadline, at_deadline, alarm: None, queued, ended: false }
     }
-    let mut wakes = Wakes::new();
-    let removed = target.cancel(manager, waiter, &mut wakes);
-    wakes.wake();
-    // When the lock was handed over just before, it is taken after all.
-    if removed { None } else { waiter.outcome() }
+
+    /// For a task: whether the wait has ended, and why it must be given up otherwise. The task is woken when to ask
+    /// again.
+    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Reason> {
+        self.waiter.set_waker(context.waker());
+        if self.waiter.outcome().is_some() {
+            return Poll::Ready(Reason::LockTimeout);
+        }
+        if let Some(reason) = self.terms.cancelled() {
+            return Poll::Ready(reason);
+        }
+        match self.deadline {
+            Some(deadline) if Instant::now() >= deadline => Poll::Ready(self.at_deadline),
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Ends the wait. `reason` counts only where it has not ended by itself.
+    pub(super) fn finish(mut self, reason: Reason) -> Waited {
+        match self.end() {
+            (Some(Outcome::Granted), wanted) => {
+                let mut held = self.slot.held.lock();
+                held.waited_until = Some(Instant::now());
+                held.record(wanted);
+                Waited::Granted
+            }
+            (Some(Outcome::Retired), _) => Waited::Retired,
+            (None, wanted) => Waited::Over(Box::new(wanted), reason),
+        }
+    }
+
+    /// The one way out. A lock that was handed over just before counts as granted: it must be noted or given back.
+    fn end(&mut self) -> (Option<Outcome>, Wanted) {
+        self.ended = true;
+        self.alarm = None;
+        for token in self.terms.limits.iter().filter_map(Limit::token) {
+            token.forget(&self.waiter);
+        }
+        let mut outcome = self.waiter.outcome();
+        if outcome.is_none() {
+            let mut wakes = Wakes::new();
+            if !self.target.cancel(self.manager, &self.waiter, &mut wakes) {
+                outcome = self.waiter.outcome();
+            }
+            wakes.wake();
+        }
+        let waiting = self.slot.held.lock().waiting.take();
+        let wanted = waiting.expect("only the owner of the slot takes its wait away").wanted;
+        if let Some(since) = self.queued {
+            let waited = since.elapsed();
+            self.manager.counters.waited(&self.target, waited);
+            if waited >= LONG_WAIT {
+                tell_of(self.slot, &self.target, wanted.to, waited);
+            }
+        }
+        (outcome, wanted)
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let (Some(Outcome::Granted), wanted) = self.end() else {
+            self.manager.counters.cancelled.add();
+            return;
+        };
+        if wanted.from.is_some() {
+            // It was raised: below it stands what was held before, so it is kept to the end of the lock set.
+            self.slot.held.lock().record(wanted);
+            return;
+        }
+        let mut wakes = Wakes::new();
+        self.target.release(self.manager, wanted.to, &mut wakes);
+        wakes.wake();
+    }
+}
+
+#[cold]
+fn tell_of(slot: &Slot, target: &Target, to: Mode, waited: Duration) {
+    let (owner, granule) = {
+        let held = slot.held.lock();
+        let table = |id| held.tables.iter().find(|held| held.id == id).map(|held| held.table.clone());
+        (held.owner.clone(), LockedGranule::of_target(target, table))
+    };
+    if let Some(Owner { label, caller, .. }) = owner {
+        events::long_wait(Who { label: label.as_deref(), caller }, &granule, &to, waited);
+    }
 }
 
 impl Target {
@@ -96,6 +244,17 @@ impl Target {
             Target::Table(table) => table.head().cancel(waiter, wakes),
             Target::Segment { lock, .. } => lock.head.cancel(waiter, wakes),
             Target::Row(row) => manager.rows.cancel(row.clone(), waiter, wakes),
+        }
+    }
+
+    fn release(&self, manager: &LockManager, mode: Mode, wakes: &mut Wakes) {
+        match self {
+            Target::Names => manager.names_root.release(mode, wakes),
+            Target::Name(name) => manager.names.release(name.clone(), mode, wakes),
+            Target::Database => manager.database.release(mode, wakes),
+            Target::Table(table) => table.head().release(mode, wakes),
+            Target::Segment { lock, .. } => lock.head.release(mode, wakes),
+            Target::Row(row) => manager.rows.release(row.clone(), mode, wakes),
         }
     }
 

@@ -3,17 +3,19 @@
 //! The outcome is written under the latch of the queue that holds the waiter; waking happens after the latch is
 //! released, so that a woken thread never runs into it, and so that a task's waker (user code) runs under no latch.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
-use std::thread::{self, Thread};
-use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::thread::{self, Thread};
+use crate::sync::{self, Instant, Mutex};
+
 /// Rounds of looking at the outcome before parking: a fraction of a microsecond, for a holder that is about to end on
 /// another core. More made no difference where threads outnumber the cores.
-const SPINS: u32 = 20;
+const SPINS: u32 = if sync::MODELLED { 0 } else { 20 };
 
 const WAITING: u8 = 0;
 const GRANTED: u8 = 1;
@@ -31,7 +33,8 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 enum Signal {
     Thread(Thread),
-    Task(Waker),
+    /// The waker of the last poll, taken out by whoever wakes.
+    Task(Mutex<Option<Waker>>),
 }
 
 #[derive(Debug)]
@@ -56,12 +59,7 @@ impl Wakes {
 
     /// Wakes them all. The caller holds no latch.
     pub(crate) fn wake(self) {
-        for waiter in self.0 {
-            match &waiter.signal {
-                Signal::Thread(thread) => thread.unpark(),
-                Signal::Task(waker) => waker.wake_by_ref(),
-            }
-        }
+        self.0.iter().for_each(|waiter| waiter.wake());
     }
 }
 
@@ -71,10 +69,30 @@ impl Waiter {
         Arc::new(Waiter { outcome: AtomicU8::new(WAITING), signal: Signal::Thread(thread::current()) })
     }
 
-    /// A wait of a task.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only threads wait yet; the tests drive tasks"))]
-    pub(crate) fn task(waker: Waker) -> Arc<Self> {
-        Arc::new(Waiter { outcome: AtomicU8::new(WAITING), signal: Signal::Task(waker) })
+    /// A wait of a task, which gives its waker with each poll.
+    pub(crate) fn task() -> Arc<Self> {
+        Arc::new(Waiter { outcome: AtomicU8::new(WAITING), signal: Signal::Task(Mutex::new(None)) })
+    }
+
+    /// Whom to wake from now on. To be called before the outcome is looked at, or a wake between is lost.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let Signal::Task(slot) = &self.signal else { return };
+        // Code of the program clones and drops wakers, so neither happens under the latch.
+        let waker = waker.clone();
+        let before = slot.lock().replace(waker);
+        drop(before);
+    }
+
+    /// Lets the thread or task look at the outcome and at what may end its wait. The caller holds no latch.
+    pub(crate) fn wake(&self) {
+        match &self.signal {
+            Signal::Thread(thread) => thread.unpark(),
+            Signal::Task(slot) => {
+                let waker = slot.lock().take();
+                // A waker that panics is its own task's fault. Who gives a lock back has others to wake after it.
+                let _ = catch_unwind(AssertUnwindSafe(|| waker.map(Waker::wake)));
+            }
+        }
     }
 
     /// Ends the wait. Called under the queue's latch, once.
@@ -96,8 +114,9 @@ impl Waiter {
         }
     }
 
-    /// Waits on the calling thread, which must be the waiter's own. `None` when the deadline passed.
-    pub(crate) fn park(&self, deadline: Option<Instant>) -> Option<Outcome> {
+    /// Waits on the calling thread, which must be the waiter's own. `None` when the deadline passed or `stopped` says so;
+    /// whoever makes it say so wakes the waiter afterwards.
+    pub(crate) fn park(&self, deadline: Option<Instant>, stopped: impl Fn() -> bool) -> Option<Outcome> {
         for _ in 0..SPINS {
             if let Some(outcome) = self.outcome() {
                 return Some(outcome);
@@ -107,6 +126,9 @@ impl Waiter {
         loop {
             if let Some(outcome) = self.outcome() {
                 return Some(outcome);
+            }
+            if stopped() {
+                return None;
             }
             // The thread may be unparked by others too, hence the loop.
             match deadline {

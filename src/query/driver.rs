@@ -1,6 +1,8 @@
 //! Folds the parts of a scan, in parallel where that pays.
 
 use std::ops::ControlFlow;
+use std::panic::Location;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -8,6 +10,7 @@ use rayon::prelude::*;
 use super::scan::{Part, RowAt, Scan};
 use crate::context::{self, Activity};
 use crate::error::Result;
+use crate::lock::{CancelToken, Limit};
 use crate::options::INLINE_SCAN_ROWS;
 use crate::table::Row;
 
@@ -15,10 +18,20 @@ use crate::table::Row;
 const FIRST_WAVE: usize = 1;
 
 /// How a scan is driven.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Drive {
     /// On the calling thread only.
     pub(crate) sequential: bool,
+    /// What ends it before its time.
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) cancel: Option<CancelToken>,
+}
+
+impl Drive {
+    /// What may end a query that begins now.
+    pub(crate) fn limit(&self, site: &'static Location<'static>) -> Option<Limit> {
+        Limit::new("query", None, site, self.deadline, self.cancel.clone())
+    }
 }
 
 /// Whether the values of the first parts will do.
@@ -30,7 +43,7 @@ pub(crate) type Enough<'e, A> = &'e dyn Fn(&[A]) -> bool;
 /// in waves until it says that the values so far will do.
 pub(crate) fn fold_parts<V: Row, A: Send>(
     scan: &Scan<'_, V>,
-    drive: Drive,
+    drive: &Drive,
     init: impl Fn() -> A + Sync,
     step: impl Fn(&mut A, RowAt<'_, V>, &V) -> ControlFlow<()> + Sync,
     enough: Option<Enough<'_, A>>,
@@ -80,7 +93,7 @@ fn fold_part<V: Row, A>(
 
 /// The pool for a scan; none: on the calling thread. A rayon worker that waits for another pool runs other jobs of its
 /// own pool meanwhile, which might wait for what the caller holds, so on a rayon worker no pool is used.
-fn pool<'s, V: Row>(scan: &Scan<'s, V>, drive: Drive, rows: u64, parts: usize) -> Option<&'s rayon::ThreadPool> {
+fn pool<'s, V: Row>(scan: &Scan<'s, V>, drive: &Drive, rows: u64, parts: usize) -> Option<&'s rayon::ThreadPool> {
     if drive.sequential || parts < 2 || rows <= INLINE_SCAN_ROWS || rayon::current_thread_index().is_some() {
         return None;
     }

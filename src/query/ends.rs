@@ -59,7 +59,7 @@ fn in_range<K: Key, V: Row>(
     first: bool,
     site: &'static Location<'static>,
 ) -> Result<Option<(K, Shared<V>)>> {
-    let Some(scan) = source.open(table, low, high, site)? else { return Ok(None) };
+    let Some(scan) = source.open(table, low, high, site, Vec::new())? else { return Ok(None) };
     let (mut parts, _) = scan.parts()?;
     if !first {
         parts.reverse();

@@ -4,12 +4,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{ControlFlow, RangeBounds};
 use std::panic::Location;
+use std::time::Duration;
 
 use super::driver::{Drive, fold_parts};
 use super::scan::{RowAt, Scan};
 use super::source::Source;
 use crate::codec::{Key, KeyBuf, Prefix, decode_key, key_bounds, prefix_bounds};
 use crate::error::{Error, Result};
+use crate::lock::CancelToken;
 use crate::table::{Row, Shared, Table};
 
 type Select<'a, V> = Box<dyn Fn(&V) -> bool + Sync + 'a>;
@@ -123,6 +125,35 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
         self
     }
 
+    /// The most time that it may take, from when it is run; then it ends with
+    /// [`Cancelled`](crate::ErrorKind::Cancelled). It is looked at before each page, which holds some 4 KiB of
+    /// rows, and while the query waits for a lock; not inside the program's closures. The transaction that the query stands in may go on.
+    pub fn deadline(mut self, time: Duration) -> Self {
+        self.drive.deadline = Some(time);
+        self
+    }
+
+    /// Ends it with [`Cancelled`](crate::ErrorKind::Cancelled) when the token is cancelled: at once where it waits for a
+    /// lock, else before the next page.
+    ///
+    /// ```
+    /// use gangline::{CancelToken, Db, ErrorKind, Table};
+    ///
+    /// const SQUARES: Table<u32, u64> = Table::new("squares");
+    /// # fn main() -> gangline::Result<()> {
+    /// let db = Db::in_memory()?;
+    /// db.put(SQUARES, 2, 4)?;
+    /// let stop = CancelToken::new();
+    /// assert_eq!(db.query(SQUARES).cancel(&stop).count()?, 1);
+    /// stop.cancel();
+    /// assert_eq!(db.query(SQUARES).cancel(&stop).count().unwrap_err().kind(), ErrorKind::Cancelled);
+    /// # Ok(()) }
+    /// ```
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.drive.cancel = Some(token.clone());
+        self
+    }
+
     /// Gives `project(row)` of each row.
     pub fn project<'b, T: Send>(self, project: impl Fn(&V) -> T + Sync + 'b) -> Projected<'b, K, V, T>
     where
@@ -206,7 +237,7 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
             }
             ControlFlow::Continue(())
         };
-        let values = fold_parts(&scan, drive, || Some(init()), step, None)?;
+        let values = fold_parts(&scan, &drive, || Some(init()), step, None)?;
         Ok(values.into_iter().flatten().reduce(merge).unwrap_or_else(init))
     }
 
@@ -220,7 +251,8 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
 
     #[expect(clippy::type_complexity, reason = "the parts of a query, taken apart once")]
     fn open(self) -> Result<Option<(Scan<'a, V>, Option<Select<'a, V>>, Option<usize>, Drive)>> {
-        let scan = self.source.open(self.table, self.low, self.high, self.site)?;
+        let limits = self.drive.limit(self.site).into_iter().collect();
+        let scan = self.source.open(self.table, self.low, self.high, self.site, limits)?;
         Ok(scan.map(|scan| (scan, self.select, self.limit, self.drive)))
     }
 }
@@ -259,23 +291,36 @@ impl<K: Key, V: Row, T: Send> Projected<'_, K, V, T> {
         self
     }
 
+    /// As [`Query::deadline`].
+    pub fn deadline(mut self, time: Duration) -> Self {
+        self.query = self.query.deadline(time);
+        self
+    }
+
+    /// As [`Query::cancel`].
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.query = self.query.cancel(token);
+        self
+    }
+
     /// Runs the query. The results are in key order.
     ///
     /// # Errors
     /// [`Nested`](crate::ErrorKind::Nested) inside a closure of the database,
     /// [`SchemaMismatch`](crate::ErrorKind::SchemaMismatch), [`Corrupted`](crate::ErrorKind::Corrupted) with table and
-    /// place; inside a transaction also what its locks give.
+    /// place, [`Cancelled`](crate::ErrorKind::Cancelled) by a deadline or a token; inside a transaction also what its
+    /// locks give.
     pub fn collect(self) -> Result<Vec<T>> {
         let Projected { query, project } = self;
         let Some((scan, select, limit, drive)) = query.open()? else { return Ok(Vec::new()) };
-        collect(&scan, drive, limit, move |row| select.as_ref().is_none_or(|select| select(row)), project)
+        collect(&scan, &drive, limit, move |row| select.as_ref().is_none_or(|select| select(row)), project)
     }
 }
 
 /// Selects and projects, with closures that are known to the compiler: what `read` uses.
 pub(crate) fn collect<V: Row, T: Send>(
     scan: &Scan<'_, V>,
-    drive: Drive,
+    drive: &Drive,
     limit: Option<usize>,
     select: impl Fn(&V) -> bool + Sync,
     project: impl Fn(RowAt<'_, V>, &V) -> Result<T> + Sync,
@@ -302,6 +347,7 @@ pub(crate) fn collect<V: Row, T: Send>(
     let parts = fold_parts(scan, drive, init, step, limit.is_some().then_some(&enough as _))?;
     let mut all = Vec::new();
     for part in parts {
+        scan.check()?;
         let mut part = part?;
         if all.is_empty() {
             all = part;
@@ -321,6 +367,6 @@ pub(crate) fn read<K: Key, V: Row, T: Send>(
     project: impl Fn(&V) -> T + Sync,
     site: &'static Location<'static>,
 ) -> Result<Vec<T>> {
-    let Some(scan) = source.open(table, KeyBuf::empty(), None, site)? else { return Ok(Vec::new()) };
-    collect(&scan, Drive::default(), None, select, |_, row| Ok(project(row)))
+    let Some(scan) = source.open(table, KeyBuf::empty(), None, site, Vec::new())? else { return Ok(Vec::new()) };
+    collect(&scan, &Drive::default(), None, select, |_, row| Ok(project(row)))
 }

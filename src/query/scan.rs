@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::codec::KeyBuf;
 use crate::error::Result;
+use crate::lock::{Limit, check_all};
 use crate::table::directory::Directory;
 use crate::table::pager::Keep;
 use crate::table::registry::Registration;
@@ -31,6 +32,8 @@ pub(crate) struct Scan<'a, V> {
     low: KeyBuf,
     high: Option<KeyBuf>,
     own: OwnRows<V>,
+    /// Looked at before each page.
+    limits: Vec<Limit>,
 }
 
 /// A run of pages of one segment.
@@ -76,7 +79,25 @@ impl<'a, V: Row> Scan<'a, V> {
         own: OwnRows<V>,
         site: &'static Location<'static>,
     ) -> Self {
-        Scan { engine, site, table, number, _registration: registration, low, high, own }
+        Scan { engine, site, table, number, _registration: registration, low, high, own, limits: Vec::new() }
+    }
+
+    pub(crate) fn limited(mut self, limits: Vec<Limit>) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whether the scan may go on.
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.limits.is_empty() { Ok(()) } else { self.check_limits() }
+    }
+
+    fn check_limits(&self) -> Result<()> {
+        check_all(&self.limits, format_args!("while it read the table {:?}", self.table.name()))
     }
 
     fn directory(&self) -> Option<Arc<Directory>> {
@@ -95,6 +116,7 @@ impl<'a, V: Row> Scan<'a, V> {
         }
         let mut parts = Vec::new();
         for segment in covered {
+            self.check()?;
             let (list, pages) = self.pages(segment)?;
             for from in pages.clone().step_by(PAGES_A_RUN) {
                 let run = from..(from + PAGES_A_RUN).min(pages.end);
@@ -127,6 +149,7 @@ impl<'a, V: Row> Scan<'a, V> {
         };
         let mut ahead = ReadAhead::default();
         for at in pages.clone() {
+            self.check()?;
             let slots = &list.slots[at..pages.end];
             let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut ahead)?;
             let Some(page) = read else { continue };

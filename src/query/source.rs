@@ -7,7 +7,7 @@ use super::scan::Scan;
 use crate::codec::{Key, KeyBuf};
 use crate::context;
 use crate::error::Result;
-use crate::lock::{LockSet, Mode};
+use crate::lock::{Limit, LockSet, Mode, check_all};
 use crate::table::{Row, Table};
 use crate::txn::{Engine, Snapshot, Transaction};
 
@@ -20,15 +20,18 @@ pub(crate) enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Fixes what is read. None when the table was never written to.
+    /// Fixes what is read. None when the table was never written to. `limits` end the wait for it, and the scan; in a
+    /// transaction its own do so as well.
     pub(crate) fn open<K: Key, V: Row>(
         self,
         table: Table<K, V>,
         low: KeyBuf,
         high: Option<KeyBuf>,
         site: &'static Location<'static>,
+        mut limits: Vec<Limit>,
     ) -> Result<Option<Scan<'a, V>>> {
-        match self {
+        check_all(&limits, "before it began")?;
+        let scan = match self {
             Source::Db(engine) => {
                 context::check_free("a read of the database", site)?;
                 engine.check_alive()?;
@@ -41,7 +44,7 @@ impl<'a> Source<'a> {
                 let registration = engine.capture();
                 locks.release_all();
                 let number = registration.number();
-                Ok(Some(Scan::new(engine, core, number, Some(registration), (low, high), Vec::new(), site)))
+                Scan::new(engine, core, number, Some(registration), (low, high), Vec::new(), site)
             }
             Source::Snapshot(snapshot) => {
                 // Allowed in every closure: it wants no lock, and on a scan's worker it runs right there.
@@ -49,17 +52,19 @@ impl<'a> Source<'a> {
                 engine.check_alive()?;
                 let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
                 let number = snapshot.registration.number();
-                Ok(Some(Scan::new(engine, core, number, None, (low, high), Vec::new(), site)))
+                Scan::new(engine, core, number, None, (low, high), Vec::new(), site)
             }
             Source::Transaction(tx) => {
                 let engine = &tx.engine;
                 let core = engine.table(table)?;
-                let own = tx.lock_for_scan(&core, &low, high.as_deref(), Mode::S)?;
+                let own = tx.lock_for_scan(&core, &low, high.as_deref(), Mode::S, site, &limits)?;
+                limits.extend(tx.limits());
                 let registration = engine.capture();
                 let number = registration.number();
-                Ok(Some(Scan::new(engine, core, number, Some(registration), (low, high), own, site)))
+                Scan::new(engine, core, number, Some(registration), (low, high), own, site)
             }
-        }
+        };
+        Ok(Some(scan.limited(limits)))
     }
 }
 

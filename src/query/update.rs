@@ -12,7 +12,8 @@ use crate::table::{Row, Table};
 use crate::txn::Transaction;
 
 /// Takes SIX on the table, so that nobody else writes it while point readers go on, looks for the rows in parallel, and
-/// then locks and writes the hits in key order.
+/// then locks and writes the hits in key order. Many hits take the table for this transaction alone: that waits for the
+/// point readers, which is allowed since SIX on the table is the highest lock held.
 pub(crate) fn update<K: Key, V: Row>(
     tx: &Transaction,
     table: Table<K, V>,
@@ -22,11 +23,11 @@ pub(crate) fn update<K: Key, V: Row>(
 ) -> Result<u64> {
     let engine = &tx.engine;
     let core = engine.table(table)?;
-    let own = tx.lock_for_scan(&core, &[], None, Mode::SIX)?;
+    let own = tx.lock_for_scan(&core, &[], None, Mode::SIX, site, &[])?;
     let registration = engine.capture();
     let number = registration.number();
     let bounds = (KeyBuf::empty(), None);
-    let scan = Scan::new(engine, core, number, Some(registration), bounds, own, site);
+    let scan = Scan::new(engine, core, number, Some(registration), bounds, own, site).limited(tx.limits());
     let step = |hits: &mut Vec<_>, at: RowAt<'_, V>, row: &V| {
         if select(row) {
             let mut row = V::clone(row);
@@ -35,8 +36,8 @@ pub(crate) fn update<K: Key, V: Row>(
         }
         ControlFlow::Continue(())
     };
-    let hits = fold_parts(&scan, Drive::default(), Vec::new, step, None)?;
+    let hits = fold_parts(&scan, &Drive::default(), Vec::new, step, None)?;
     // The scan holds own rows and a commit number, which must be free again when the rows are committed.
     drop(scan);
-    tx.write_hits(table, hits.into_iter().flatten().collect())
+    tx.write_hits(table, hits.into_iter().flatten().collect(), site)
 }

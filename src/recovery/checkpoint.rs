@@ -14,11 +14,12 @@ use crate::storage::journal::Mark;
 use crate::storage::{MAX_FREE, Root, RootFile, StoreOp, TreeId};
 use crate::table::directory::Directory;
 use crate::table::entry::{
-    DirectoryEntry, ListedPage, catalog_entries, directory_key, page_list_bodies, seal_directory_entry, seal_page_list,
+    DirectoryEntry, ListedPage, catalog_entries, directory_key, gone_entry, page_list_bodies, seal_directory_entry,
+    seal_page_list,
 };
 use crate::table::page::{PageAddress, PageSlot, StoredPage};
 use crate::table::registry::Registration;
-use crate::table::segment::{Segment, StoredSegment};
+use crate::table::segment::{GoneSegment, Segment, StoredSegment};
 use crate::table::table_core::{Definition, TableCore};
 use crate::txn::Engine;
 
@@ -42,6 +43,9 @@ struct Capture {
     tables: Vec<CapturedTable>,
     definitions: Vec<Definition>,
     freed: Vec<(u32, PageAddress)>,
+    /// Segments that are not in these directories any more. The checkpoint before, which may have been under way when
+    /// they went, has ended: what it wrote for them is known.
+    gone: Vec<GoneSegment>,
     next_id: u64,
 }
 
@@ -71,6 +75,7 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
         mark: journal.mark(),
         definitions,
         freed: engine.pager.take_freed(),
+        gone: engine.pager.take_gone(),
         next_id: engine.pager.next_id(),
     })
 }
@@ -109,6 +114,9 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
 
     let Writer { later: mut remove, segments, .. } = writer;
     remove.extend(capture.freed.iter().map(|(table, address)| remove_page(*table, *address)));
+    for gone in &capture.gone {
+        remove.extend(gone.page_lists().into_iter().map(|address| remove_page(gone.table, address)));
+    }
     let free = remove.iter().filter_map(page_of_removal).take(MAX_FREE).collect();
     let root = Root {
         number: state.root.number + 1,
@@ -241,16 +249,21 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes the directory entries, and notes which are superseded.
+    /// Writes the directory entries, notes which are superseded, and says of which segments there are none any more.
     fn directory(&mut self, capture: &Capture, directory: &mut DirectoryState) -> Result<()> {
         for (key, value) in std::mem::take(&mut self.entries) {
             self.later.extend(directory.put(&key, &value));
             self.put(StoreOp::Put { tree: TreeId::DIRECTORY, key, value })?;
         }
+        // The entries that these end were removed after the root before this one; that is durable with this one.
+        self.later.extend(directory.take_notes());
         for (table, now, _) in &capture.tables {
             let live: BTreeSet<u64> = now.segments().iter().map(|segment| segment.id).collect();
             for gone in directory.segments(table.id()).into_iter().filter(|segment| !live.contains(segment)) {
                 self.later.extend(directory.remove(Subject::Segment(table.id(), gone)));
+                let (key, value) = gone_entry(table.id(), gone, self.checkpoint);
+                directory.add_note(key.clone());
+                self.put(StoreOp::Put { tree: TreeId::DIRECTORY, key, value })?;
             }
         }
         self.flush()

@@ -3,6 +3,12 @@
 //! A checkpoint writes the entries of segments that changed, under its own number; an entry with a smaller number is
 //! then superseded. The hash is the sum of the hashes of all entries in force, so it is kept up by adding and taking
 //! away.
+//!
+//! The entry of a segment that was merged into another has no successor. Where a crash comes after the root and before
+//! its removal, the opening must know that it is out of force: so the checkpoint writes a note that the segment is
+//! gone, under its own number like the entries. Notes are not counted and not hashed. They are removed when a later
+//! root is durable, and not together with the entries that they end, of which a crash could then bring back one
+//! without its note.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +21,8 @@ use crate::table::entry::{DirectoryKey, parse_directory_key};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     Segment(u32, u64),
+    /// That a segment is not there any more.
+    Gone(u32, u64),
     Table(u32, u16),
 }
 
@@ -22,6 +30,7 @@ impl Subject {
     pub(crate) fn of(key: DirectoryKey) -> (Subject, u64) {
         match key {
             DirectoryKey::Segment { table, segment, checkpoint } => (Subject::Segment(table, segment), checkpoint),
+            DirectoryKey::Gone { table, segment, checkpoint } => (Subject::Gone(table, segment), checkpoint),
             DirectoryKey::Table { table, checkpoint, part } => (Subject::Table(table, part), checkpoint),
         }
     }
@@ -38,6 +47,8 @@ struct InForce {
 pub(crate) struct DirectoryState {
     entries: BTreeMap<Subject, InForce>,
     hash: u64,
+    /// The keys of notes that segments are gone, whose entries are removed.
+    notes: Vec<Vec<u8>>,
 }
 
 fn hash_of(key: &[u8], value: &[u8]) -> u64 {
@@ -73,13 +84,24 @@ impl DirectoryState {
         Some(StoreOp::Remove { tree: TreeId::DIRECTORY, key: before.key })
     }
 
+    /// Remembers a note that a segment is gone.
+    pub(crate) fn add_note(&mut self, key: Vec<u8>) {
+        self.notes.push(key);
+    }
+
+    /// The removals of the notes so far, to be done once another root is durable.
+    pub(crate) fn take_notes(&mut self) -> Vec<StoreOp> {
+        let notes = std::mem::take(&mut self.notes);
+        notes.into_iter().map(|key| StoreOp::Remove { tree: TreeId::DIRECTORY, key }).collect()
+    }
+
     /// The segments of a table that are in force.
     pub(crate) fn segments(&self, table: u32) -> Vec<u64> {
         self.entries
             .range(Subject::Segment(table, 0)..=Subject::Segment(table, u64::MAX))
             .filter_map(|(subject, _)| match subject {
                 Subject::Segment(_, segment) => Some(*segment),
-                Subject::Table(..) => None,
+                Subject::Gone(..) | Subject::Table(..) => None,
             })
             .collect()
     }

@@ -20,7 +20,8 @@ use crate::storage::{
 };
 use crate::table::catalog::Catalog;
 use crate::table::entry::{
-    DirectoryEntry, DirectoryKey, decode_definition, open_catalog_part, open_directory_entry, parse_directory_key,
+    DirectoryEntry, DirectoryKey, decode_definition, open_catalog_part, open_directory_entry, open_gone_entry,
+    parse_directory_key,
 };
 use crate::table::page::PageAddress;
 use crate::table::pager::Pager;
@@ -70,6 +71,7 @@ pub(crate) fn open(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> R
     let engine = Engine::new(options, pager, catalog, last_commit, Some(journal), state.root.journal);
     let keeper = Keeper::start(&engine, state)?;
     if replayed {
+        engine.catalog.tables().iter().for_each(|table| table.put_off_small_segments(engine.options.segment_rows));
         engine.admission.ask();
     }
     Ok(Opened { engine, keeper: Some(keeper), lock: Some(lock) })
@@ -199,10 +201,13 @@ fn first_root(mark: Mark) -> Root {
     }
 }
 
+/// The newest entry about each subject: the checkpoint that wrote it, key and value.
+type Entries = BTreeMap<Subject, (u64, Vec<u8>, Vec<u8>)>;
+
 /// Reads the directory tree: what the root contains comes into force, what a checkpoint left that never got its root is
 /// removed.
 fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(DirectoryState, Catalog)> {
-    let mut entries: BTreeMap<Subject, (u64, Vec<u8>, Vec<u8>)> = BTreeMap::new();
+    let mut entries = Entries::new();
     let mut stale = Vec::new();
     let mut foreign = None;
     store.scan(TreeId::DIRECTORY, &[], &mut |key, value| {
@@ -222,17 +227,35 @@ fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(DirectoryState,
     if foreign.is_some() {
         return Err(Error::corrupted("the directory has an entry with an unknown key; run repair"));
     }
+    let notes = take_gone(&mut entries, &mut stale)?;
     if !stale.is_empty() {
         store.write(stale)?;
         store.sync()?;
     }
     let mut directory = DirectoryState::default();
+    notes.into_iter().for_each(|key| directory.add_note(key));
     for (_, key, value) in entries.values() {
         directory.put(key, value);
     }
     check_directory(&mut directory, root)?;
     let catalog = build_catalog(&entries)?;
     Ok((directory, catalog))
+}
+
+/// Takes the entries of segments that are gone out of force, where a crash came before their removal. Gives the keys of
+/// the notes that say so: they stay until another root is durable.
+fn take_gone(entries: &mut Entries, stale: &mut Vec<StoreOp>) -> Result<Vec<Vec<u8>>> {
+    let notes = entries.extract_if(.., |subject, _| matches!(subject, Subject::Gone(..))).collect::<Vec<_>>();
+    let mut keys = Vec::with_capacity(notes.len());
+    for (subject, (checkpoint, key, value)) in notes {
+        let Subject::Gone(table, segment) = subject else { continue };
+        open_gone_entry(table, segment, checkpoint, &value)?;
+        if let Some((_, entry, _)) = entries.remove(&Subject::Segment(table, segment)) {
+            stale.push(StoreOp::Remove { tree: TreeId::DIRECTORY, key: entry });
+        }
+        keys.push(key);
+    }
+    Ok(keys)
 }
 
 fn check_directory(directory: &mut DirectoryState, root: &Root) -> Result<()> {
@@ -247,7 +270,7 @@ fn check_directory(directory: &mut DirectoryState, root: &Root) -> Result<()> {
     )))
 }
 
-fn build_catalog(entries: &BTreeMap<Subject, (u64, Vec<u8>, Vec<u8>)>) -> Result<Catalog> {
+fn build_catalog(entries: &Entries) -> Result<Catalog> {
     let mut definitions: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
     let mut segments: BTreeMap<u32, Vec<DirectoryEntry>> = BTreeMap::new();
     for (_, key, value) in entries.values() {
@@ -258,7 +281,7 @@ fn build_catalog(entries: &BTreeMap<Subject, (u64, Vec<u8>, Vec<u8>)>) -> Result
             Some(DirectoryKey::Segment { table, segment, checkpoint }) => {
                 segments.entry(table).or_default().push(open_directory_entry(table, segment, checkpoint, value)?);
             }
-            None => {}
+            Some(DirectoryKey::Gone { .. }) | None => {}
         }
     }
     let mut tables = Vec::new();

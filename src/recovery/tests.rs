@@ -1,5 +1,7 @@
 //! Opening, checkpoint and journal together, over file layers that record or fail.
 
+mod merges;
+
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use super::join::Joiner;
 use super::page::{Garbage, PageAddress, PageSlot, SlotState};
 use super::pager::Pager;
 use super::rows::AnyRow;
 use super::segment::Segment;
 use super::table_core::TableCore;
 use crate::codec::{KeyBuf, PageBytes};
-use crate::options::PAGE_BYTES;
+use crate::options::{PAGE_BYTES, SMALL_PAGE_BYTES};
 
 /// A row as a commit brings it: bytes, and decoded when the writer is at hand (recovery is not).
 pub(crate) struct Image<'a> {
@@ -56,13 +57,13 @@ pub(crate) struct Applier<'a> {
     freed: Vec<PageAddress>,
     /// Whether pages were cut, so that places taken before may be wrong.
     moved: bool,
-    /// Pages that had no rows left at some time.
-    emptied: Vec<Place>,
+    /// Pages that removals left small or empty at some time, with their tables.
+    shrunk: Vec<(u32, Place)>,
 }
 
 impl<'a> Applier<'a> {
     pub(crate) fn new(pager: &'a Pager, commit: u64) -> Self {
-        Applier { pager, commit, garbage: Garbage::default(), freed: Vec::new(), moved: false, emptied: Vec::new() }
+        Applier { pager, commit, garbage: Garbage::default(), freed: Vec::new(), moved: false, shrunk: Vec::new() }
     }
 
     /// Puts the image of a row, or removes the row. Uses the pin of the place up.
@@ -89,8 +90,8 @@ impl<'a> Applier<'a> {
             table.count(rows > before);
             found.segment.count(rows > before);
         }
-        if rows == 0 && before > 0 {
-            self.emptied.push(found.clone());
+        if rows < before && size < SMALL_PAGE_BYTES {
+            self.note_shrunk(table.id(), found);
         }
         if size > PAGE_BYTES && rows > 1 {
             let appended = rows > before && at + 1 == rows;
@@ -228,35 +229,20 @@ impl<'a> Applier<'a> {
         }
     }
 
-    /// Ends the commit, still under the latch: pages that it left without rows go.
-    pub(crate) fn finish(mut self) -> Garbage {
-        for place in std::mem::take(&mut self.emptied) {
-            self.drop_if_empty(&place);
+    fn note_shrunk(&mut self, table: u32, found: &Place) {
+        // Rows come in the order of their keys, so a page comes in one run.
+        if !self.shrunk.last().is_some_and(|(_, last)| Arc::ptr_eq(&last.slot, &found.slot)) {
+            self.shrunk.push((table, found.clone()));
         }
-        self.garbage
     }
 
-    /// Takes an empty page out of its segment, unless it is the only one.
-    fn drop_if_empty(&mut self, found: &Place) {
-        let mut state = found.slot.latch();
-        let empty = state.content.newest().bytes.as_ref().is_some_and(|bytes| bytes.is_empty());
-        let listed = found
-            .segment
-            .with_list(|list| (list.slots.len(), list.slots.iter().any(|slot| Arc::ptr_eq(slot, &found.slot))));
-        if !empty || !matches!(listed, Some((2.., true))) {
-            return;
+    /// Ends the commit, still under the latch: pages that it left small are joined with their neighbours, and those
+    /// without rows go. Nothing is pinned any more.
+    pub(crate) fn finish(mut self) -> Garbage {
+        for (table, place) in std::mem::take(&mut self.shrunk) {
+            Joiner::new(self.pager, table, self.commit, &mut self.garbage).tidy(&place.segment, &place.slot);
         }
-        state.detach(&self.pager.cache);
-        found.segment.edit_list(self.commit, &self.pager.registry, |list| {
-            if let Some(at) = list.slots.iter().position(|slot| Arc::ptr_eq(slot, &found.slot)) {
-                list.slots.remove(at);
-                let low = list.lows.remove(at);
-                // The first page of a segment takes all keys from the segment's low key on.
-                if at == 0 {
-                    list.lows.set(0, low);
-                }
-            }
-        });
+        self.garbage
     }
 }
 

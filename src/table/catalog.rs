@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::definition::{Row, Table};
 use super::table_core::{Definition, TableCore};
 use crate::codec::{Key, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::MAX_NAME_BYTES;
+use crate::sync::Mutex;
 
 /// See the module's text.
 #[derive(Debug)]

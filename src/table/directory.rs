@@ -45,14 +45,38 @@ impl Directory {
         from..to.max(from + 1)
     }
 
-    /// The same directory with several segments in place of one.
-    pub(crate) fn with_split(&self, old: &Arc<Segment>, parts: Vec<Arc<Segment>>) -> Option<Self> {
-        let at = self.find(old.low());
-        if !Arc::ptr_eq(&self.segments[at], old) {
-            return None;
-        }
+    /// Where these segments stand side by side. None when one of them is not in force any more.
+    pub(crate) fn place_of(&self, segments: &[&Arc<Segment>]) -> Option<Range<usize>> {
+        let at = self.find(segments.first()?.low());
+        let run = self.segments.get(at..at + segments.len())?;
+        run.iter().zip(segments).all(|(ours, wanted)| Arc::ptr_eq(ours, wanted)).then_some(at..at + segments.len())
+    }
+
+    /// The same directory with other segments in place of some, for the same keys.
+    pub(crate) fn with_replaced(
+        &self,
+        old: &[&Arc<Segment>],
+        new: impl IntoIterator<Item = Arc<Segment>>,
+    ) -> Option<Self> {
+        let place = self.place_of(old)?;
         let mut segments = self.segments.clone();
-        segments.splice(at..=at, parts);
+        segments.splice(place, new);
         Some(Directory::new(segments))
+    }
+
+    /// A small segment and the neighbour that it is best merged with, in the order of their keys: the one with fewer
+    /// rows, if together they have at most `most`. An empty segment can be put to any other.
+    pub(crate) fn merge_pair(&self, small: &Arc<Segment>, most: u64) -> Option<[Arc<Segment>; 2]> {
+        let at = self.place_of(&[small])?.start;
+        let fits = |other: &Arc<Segment>| {
+            let (rows, others) = (small.rows(), other.rows());
+            rows == 0 || others == 0 || rows + others <= most
+        };
+        let before = at.checked_sub(1).map(|before| [&self.segments[before], small]);
+        let after = self.segments.get(at + 1).map(|after| [small, after]);
+        let before = before.filter(|pair| fits(pair[0])).map(|pair| (pair[0].rows(), pair));
+        let after = after.filter(|pair| fits(pair[1])).map(|pair| (pair[1].rows(), pair));
+        let (_, pair) = before.into_iter().chain(after).min_by_key(|(rows, _)| *rows)?;
+        Some(pair.map(Arc::clone))
     }
 }

@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | page list | segment, id (in the table's tree) | for each page: low key, segment and id of its entry, rows (varint), checksum (u64) |
 //! | directory | `s`, table, segment, checkpoint (in tree 0) | low key, rows (varint), checksum (u64), count and ids of the page lists |
+//! | segment gone | `g`, table, segment, checkpoint (in tree 0) | nothing |
 //! | catalog | `t`, table, checkpoint, part (in tree 0) | a part of: name, version (varint), key shape, row shape |
 
 use super::page::{PageAddress, StoredPage};
@@ -115,10 +116,15 @@ pub(crate) struct DirectoryEntry {
 }
 
 const DIRECTORY: u8 = b's';
+const GONE: u8 = b'g';
 const CATALOG: u8 = b't';
 
 pub(crate) fn directory_key(table: u32, segment: u64, checkpoint: u64) -> Vec<u8> {
-    let mut key = vec![DIRECTORY];
+    segment_key(DIRECTORY, table, segment, checkpoint)
+}
+
+fn segment_key(kind: u8, table: u32, segment: u64, checkpoint: u64) -> Vec<u8> {
+    let mut key = vec![kind];
     key.extend_from_slice(&table.to_be_bytes());
     key.extend_from_slice(&segment.to_be_bytes());
     key.extend_from_slice(&checkpoint.to_be_bytes());
@@ -137,6 +143,7 @@ fn catalog_key(table: u32, checkpoint: u64, part: u16) -> Vec<u8> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DirectoryKey {
     Segment { table: u32, segment: u64, checkpoint: u64 },
+    Gone { table: u32, segment: u64, checkpoint: u64 },
     Table { table: u32, checkpoint: u64, part: u16 },
 }
 
@@ -146,6 +153,7 @@ pub(crate) fn parse_directory_key(key: &[u8]) -> Option<DirectoryKey> {
     let long = |at: usize| Some(u64::from_be_bytes(rest.get(at..at + 8)?.try_into().ok()?));
     match (*kind, rest.len()) {
         (DIRECTORY, 20) => Some(DirectoryKey::Segment { table, segment: long(4)?, checkpoint: long(12)? }),
+        (GONE, 20) => Some(DirectoryKey::Gone { table, segment: long(4)?, checkpoint: long(12)? }),
         (CATALOG, 14) => {
             let part = u16::from_be_bytes(rest.get(12..14)?.try_into().ok()?);
             Some(DirectoryKey::Table { table, checkpoint: long(4)?, part })
@@ -182,6 +190,25 @@ pub(crate) fn open_directory_entry(table: u32, segment: u64, checkpoint: u64, by
     };
     let (low, stored) = read().map_err(|fault| damaged("directory entry", table, segment, checkpoint, fault))?;
     Ok(DirectoryEntry { table, segment, checkpoint, low, stored })
+}
+
+/// Key and value of the note that a segment is not in the directory any more from this checkpoint on.
+pub(crate) fn gone_entry(table: u32, segment: u64, checkpoint: u64) -> (Vec<u8>, Vec<u8>) {
+    let identity = PageIdentity { table, segment, page: 0, commit: checkpoint };
+    (segment_key(GONE, table, segment, checkpoint), seal(FrameKind::Directory, identity, &[]))
+}
+
+/// Checks the value of such a note.
+pub(crate) fn open_gone_entry(table: u32, segment: u64, checkpoint: u64, bytes: &[u8]) -> Result<()> {
+    let identity = PageIdentity { table, segment, page: 0, commit: checkpoint };
+    match open(FrameKind::Directory, identity, bytes) {
+        Ok([]) => Ok(()),
+        Ok(_) => {
+            let fault = WireFault::new(frame::HEADER_BYTES, "an entry without a body has one");
+            Err(damaged("note of the end", table, segment, checkpoint, fault))
+        }
+        Err(fault) => Err(damaged("note of the end", table, segment, checkpoint, fault)),
+    }
 }
 
 /// The definition of a table as bytes, for the catalog and for the journal.

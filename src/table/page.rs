@@ -57,6 +57,14 @@ pub(crate) struct Content {
     pub(crate) stored: Option<StoredPage>,
 }
 
+/// What a page gives up when it leaves its segment's list.
+pub(crate) struct LeftBehind {
+    /// Where it lay in the page store.
+    pub(crate) address: Option<PageAddress>,
+    pub(crate) decoded: Option<Arc<dyn AnyRows>>,
+    pub(crate) heap: usize,
+}
+
 /// What eviction left in a slot.
 pub(crate) enum Evicted {
     /// Nothing that can be evicted.
@@ -190,7 +198,7 @@ impl PageSlot {
         }
         let bytes = Arc::clone(bytes);
         state.misses = state.misses.saturating_add(1);
-        Lookup::Encoded(bytes, at, newest && state.misses > 1)
+        Lookup::Encoded(bytes, at, newest && !state.detached && state.misses > 1)
     }
 
     /// The version of a commit number, without counting as a use.
@@ -244,7 +252,7 @@ impl PageSlot {
         cache: &Cache,
     ) -> Option<Arc<dyn AnyRows>> {
         let mut state = self.state.lock();
-        if !state.content.newest().bytes.as_ref().is_some_and(|now| Arc::ptr_eq(now, bytes)) {
+        if state.detached || !state.content.newest().bytes.as_ref().is_some_and(|now| Arc::ptr_eq(now, bytes)) {
             return Some(rows);
         }
         let before = state.decoded.replace(rows);
@@ -259,11 +267,29 @@ impl PageSlot {
         self.state.lock().content.prune(registry)
     }
 
+    /// The bytes of the newest version, if they are in memory.
+    pub(crate) fn resident(&self) -> Option<Arc<PageBytes>> {
+        self.state.lock().content.newest().bytes.clone()
+    }
+
+    /// Takes the page out of use: it is to leave its segment's list, under the commit latch. It stays as it is, with
+    /// these bytes, for those who found it before.
+    pub(crate) fn leave(&self, bytes: Arc<PageBytes>, cache: &Cache) -> LeftBehind {
+        let mut state = self.state.lock();
+        state.detach(cache);
+        let decoded = state.decoded.take();
+        let heap = std::mem::take(&mut state.decoded_heap);
+        let content = state.content.newest_mut();
+        content.bytes = Some(bytes);
+        LeftBehind { address: content.stored.take().map(|stored| stored.address), decoded, heap }
+    }
+
     /// Notes that a checkpoint wrote the version that a reader of `number` sees. False when a later commit has
-    /// superseded it, so that the new address is of no further use than the root that names it.
+    /// superseded it or the page has left its list, so that the new address is of no further use than the root that
+    /// names it.
     pub(crate) fn mark_stored(self: &Arc<Self>, number: u64, written: StoredPage, cache: &Cache) -> bool {
         let mut state = self.state.lock();
-        if !state.content.is_newest_at(number) {
+        if state.detached || !state.content.is_newest_at(number) {
             return false;
         }
         state.content.newest_mut().stored = Some(written);
@@ -273,6 +299,11 @@ impl PageSlot {
 
     pub(crate) fn evict(&self, cache: &Cache) -> Evicted {
         let mut state = self.state.lock();
+        if state.detached {
+            // Its bytes go with the last reader that looks at it.
+            state.on_clock = false;
+            return Evicted::All(state.decoded.take());
+        }
         if std::mem::take(&mut state.referenced) || state.pins > 0 {
             return Evicted::Rest(None);
         }
@@ -318,7 +349,7 @@ impl SlotState {
     }
 
     /// Gives the slot's charges back: the page leaves its segment's list.
-    pub(crate) fn detach(&mut self, cache: &Cache) {
+    fn detach(&mut self, cache: &Cache) {
         cache.charge(self.charged, 0);
         cache.charge_dirty(self.charged_dirty, 0);
         self.charged = 0;

@@ -10,7 +10,7 @@ use super::entry::{ListedPage, open_page_list};
 use super::page::{PageAddress, PageSlot, PageView, StoredPage};
 use super::read_ahead::ReadAhead;
 use super::registry::Registry;
-use super::segment::{PageList, Segment};
+use super::segment::{GoneSegment, PageList, Segment};
 use super::table_core::TableCore;
 use crate::codec::PageBytes;
 use crate::error::{Error, Result};
@@ -33,6 +33,10 @@ pub(crate) struct Pager {
     next_id: AtomicU64,
     /// Pages that commits have superseded since the last checkpoint began.
     freed: Mutex<Vec<(u32, PageAddress)>>,
+    /// Segments that merges have taken out of the directory since the last checkpoint began.
+    gone: Mutex<Vec<GoneSegment>>,
+    /// Pages that were joined to others.
+    pub(crate) pages_joined: AtomicU64,
 }
 
 impl std::fmt::Debug for Pager {
@@ -49,6 +53,8 @@ impl Pager {
             registry: Arc::default(),
             next_id: AtomicU64::new(next_id),
             freed: Mutex::new(Vec::new()),
+            gone: Mutex::new(Vec::new()),
+            pages_joined: AtomicU64::new(0),
         }
     }
 
@@ -67,6 +73,15 @@ impl Pager {
 
     pub(crate) fn take_freed(&self) -> Vec<(u32, PageAddress)> {
         std::mem::take(&mut self.freed.lock())
+    }
+
+    /// A segment is gone; the next checkpoint frees its page list. Under the commit latch.
+    pub(crate) fn segment_gone(&self, gone: GoneSegment) {
+        self.gone.lock().push(gone);
+    }
+
+    pub(crate) fn take_gone(&self) -> Vec<GoneSegment> {
+        std::mem::take(&mut self.gone.lock())
     }
 
     /// The page list of a segment: the newest, or that of a commit number.

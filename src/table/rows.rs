@@ -69,6 +69,8 @@ pub(crate) trait AnyRows: Any + Send + Sync {
     fn remove(&mut self, at: usize) -> Arc<dyn AnyRow>;
     /// Moves the rows from `at` on into a page of their own.
     fn split_off(&mut self, at: usize) -> Arc<dyn AnyRows>;
+    /// Moves all rows of `other` to the end. False, and nothing is moved, when they have another Rust type.
+    fn append(&mut self, other: &mut dyn AnyRows) -> bool;
     /// Bytes of the rows' fixed parts.
     fn inline_bytes(&self) -> usize;
 }
@@ -102,6 +104,14 @@ impl<V: Clone + Send + Sync + 'static> AnyRows for Rows<V> {
 
     fn split_off(&mut self, at: usize) -> Arc<dyn AnyRows> {
         Arc::new(Rows { rows: self.rows.split_off(at) })
+    }
+
+    fn append(&mut self, other: &mut dyn AnyRows) -> bool {
+        let other: &mut dyn Any = other;
+        let Some(other) = other.downcast_mut::<Rows<V>>() else { return false };
+        self.rows.reserve_exact(other.rows.len());
+        self.rows.append(&mut other.rows);
+        true
     }
 
     fn inline_bytes(&self) -> usize {

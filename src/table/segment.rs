@@ -1,7 +1,8 @@
 //! A segment: a run of pages with neighbouring keys. It is a lock granule, a unit of parallel work and an entry of its
 //! table's directory.
 //!
-//! Its bounds never change. A split retires it and puts two new segments in its place, which share its page slots.
+//! Its bounds never change. A split retires it and puts new segments in its place, a merge retires two neighbours and
+//! puts one in theirs; the new ones share the page slots of the old.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use super::low_keys::LowKeys;
-use super::page::PageSlot;
+use super::page::{PageAddress, PageSlot};
 use super::registry::{Registry, Retained};
 use super::versioned::Versioned;
 use crate::codec::KeyBuf;
@@ -54,13 +55,34 @@ pub(crate) struct Segment {
     pub(crate) lock: Arc<SegmentLock>,
     /// The page list by commit number. Not loaded: none.
     lists: RwLock<Versioned<Option<Arc<PageList>>>>,
-    /// Shared with the first part after a split, which keeps the id: a checkpoint under way may still write for both.
+    /// Shared with the segment that goes on under the id after a split or a merge: a checkpoint under way may still
+    /// write for both.
     stored: Arc<RwLock<Option<StoredSegment>>>,
     rows: AtomicU64,
     /// Changed since the last checkpoint began.
     dirty: AtomicBool,
     /// Rows at which the next split is tried.
     split_at: AtomicU64,
+    /// A merge was put off, and stands in the table's list of such.
+    merge_put_off: AtomicBool,
+}
+
+/// A segment whose keys went to another one by a merge. What the directory on disk says of it is in force until a root
+/// without it is durable.
+#[derive(Debug)]
+pub(crate) struct GoneSegment {
+    pub(crate) table: u32,
+    id: u64,
+    stored: Arc<RwLock<Option<StoredSegment>>>,
+}
+
+impl GoneSegment {
+    /// Where its page list lies. To be asked when no checkpoint is under way that may still write one.
+    pub(crate) fn page_lists(&self) -> Vec<PageAddress> {
+        let stored = self.stored.read();
+        let lists = stored.iter().flat_map(|stored| &stored.lists);
+        lists.map(|id| PageAddress { segment: self.id, page: *id }).collect()
+    }
 }
 
 impl Segment {
@@ -74,26 +96,25 @@ impl Segment {
         rows: u64,
     ) -> Arc<Self> {
         let lists = Versioned::new(commit, Some(Arc::new(pages)));
-        Self::with(id, low, high, lists, None, (rows, true))
+        Self::with(id, low, high, lists, Arc::default(), (rows, true))
     }
 
-    /// The first part of this segment after a split: it goes on under the same id.
-    pub(crate) fn first_part(&self, high: Option<KeyBuf>, commit: u64, pages: PageList, rows: u64) -> Arc<Self> {
-        Arc::new(Segment {
-            id: self.id,
-            lock: Arc::new(SegmentLock { low: self.low().clone(), high, head: Head::new() }),
-            lists: RwLock::new(Versioned::new(commit, Some(Arc::new(pages)))),
-            stored: Arc::clone(&self.stored),
-            rows: AtomicU64::new(rows),
-            dirty: AtomicBool::new(true),
-            split_at: AtomicU64::new(0),
-        })
+    /// This segment with another upper end, after a split or a merge: it goes on under the same id, and with it what
+    /// the directory on disk says of it.
+    pub(crate) fn continued(&self, high: Option<KeyBuf>, commit: u64, pages: PageList, rows: u64) -> Arc<Self> {
+        let lists = Versioned::new(commit, Some(Arc::new(pages)));
+        Self::with(self.id, self.low().clone(), high, lists, Arc::clone(&self.stored), (rows, true))
+    }
+
+    /// This segment as one that is no more.
+    pub(crate) fn gone(&self, table: u32) -> GoneSegment {
+        GoneSegment { table, id: self.id, stored: Arc::clone(&self.stored) }
     }
 
     /// A segment known from the directory on disk.
     pub(crate) fn from_store(id: u64, low: KeyBuf, high: Option<KeyBuf>, stored: StoredSegment) -> Arc<Self> {
         let rows = stored.rows;
-        Self::with(id, low, high, Versioned::new(0, None), Some(stored), (rows, false))
+        Self::with(id, low, high, Versioned::new(0, None), Arc::new(RwLock::new(Some(stored))), (rows, false))
     }
 
     fn with(
@@ -101,17 +122,18 @@ impl Segment {
         low: KeyBuf,
         high: Option<KeyBuf>,
         lists: Versioned<Option<Arc<PageList>>>,
-        stored: Option<StoredSegment>,
+        stored: Arc<RwLock<Option<StoredSegment>>>,
         (rows, dirty): (u64, bool),
     ) -> Arc<Self> {
         Arc::new(Segment {
             id,
             lock: Arc::new(SegmentLock { low, high, head: Head::new() }),
             lists: RwLock::new(lists),
-            stored: Arc::new(RwLock::new(stored)),
+            stored,
             rows: AtomicU64::new(rows),
             dirty: AtomicBool::new(dirty),
             split_at: AtomicU64::new(0),
+            merge_put_off: AtomicBool::new(false),
         })
     }
 
@@ -202,6 +224,28 @@ impl Segment {
     /// Whether the segment changed since the last call. Under the commit latch.
     pub(crate) fn take_dirty(&self) -> bool {
         self.dirty.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether it changed since the last checkpoint began.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Relaxed)
+    }
+
+    /// Whether the segment has so few rows that it should be merged with a neighbour, of which it has one.
+    #[inline]
+    pub(crate) fn is_small(&self, segment_rows: usize) -> bool {
+        self.rows() * 4 < segment_rows as u64 && (self.high().is_some() || !self.low().is_empty())
+    }
+
+    /// Notes that a merge was put off, or is tried again. Gives what was noted before.
+    pub(crate) fn set_merge_put_off(&self, put_off: bool) -> bool {
+        self.merge_put_off.swap(put_off, Ordering::Relaxed)
+    }
+
+    /// Whether the table remembers that this segment is to be merged.
+    #[inline]
+    pub(crate) fn is_merge_put_off(&self) -> bool {
+        self.merge_put_off.load(Ordering::Relaxed)
     }
 
     /// Whether the segment has grown so much that it should be split.

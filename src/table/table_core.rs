@@ -4,16 +4,18 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 
 use super::cache::Cache;
 use super::directory::Directory;
 use super::page::PageSlot;
+use super::put_off::PutOff;
 use super::registry::{Registry, Retained};
 use super::segment::{PageList, Segment};
 use super::versioned::Versioned;
-use crate::codec::{KeyBuf, PageBytes, Shape};
+use crate::codec::{KeyBuf, PageBytes, Shape, show_key};
 use crate::lock::{Head, LockTable, SegmentLock};
+use crate::sync::Mutex;
 
 /// What the catalog says of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub(crate) struct TableCore {
     head: Head,
     directory: RwLock<Versioned<Arc<Directory>>>,
     rows: AtomicU64,
+    /// Segments that are to be merged when that can be done.
+    pub(crate) put_off: PutOff,
     /// The Rust types that were compared with the stored shape and found to fit.
     checked: RwLock<Vec<TypeId>>,
     /// Held while the stored shape is completed.
@@ -67,6 +71,7 @@ impl TableCore {
             head: Head::new(),
             directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
             rows: AtomicU64::new(rows),
+            put_off: PutOff::default(),
             checked: RwLock::new(Vec::new()),
             checking: Mutex::new(()),
             looks_left: AtomicU32::new(LOOKS),
@@ -160,6 +165,13 @@ impl TableCore {
         }
     }
 
+    /// Remembers the segments that a replay has left small, to be merged by and by.
+    pub(crate) fn put_off_small_segments(&self, segment_rows: usize) {
+        let directory = Arc::clone(self.directory.read().newest());
+        let small = directory.segments().iter().filter(|segment| segment.is_dirty() && segment.is_small(segment_rows));
+        small.for_each(|segment| self.put_off.add(segment));
+    }
+
     pub(crate) fn prune(&self, registry: &Registry) -> bool {
         self.directory.write().prune(registry)
     }
@@ -195,5 +207,9 @@ impl LockTable for TableCore {
 
     fn locate(&self, key: &[u8]) -> Arc<SegmentLock> {
         self.with_directory(|directory| Arc::clone(&directory.segment_of(key).lock))
+    }
+
+    fn show_key(&self, key: &[u8]) -> String {
+        show_key(&self.definition.read().key_shape, key)
     }
 }

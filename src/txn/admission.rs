@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::lock::{Limit, check_all};
 
 /// A checkpoint is behind when this many times its due is waiting for it.
 const BEHIND: u64 = 4;
@@ -105,7 +106,9 @@ impl Admission {
             }
             self.done.wait_for(&mut state, Duration::from_millis(100));
         }
-        Ok(())
+        drop(state);
+        // A checkpoint that failed has ended too.
+        engine.check_unpoisoned()
     }
 }
 
@@ -134,20 +137,22 @@ impl Engine {
             || dirty >= times.saturating_mul((self.pager.cache.budget() as u64 / 4).max(8 << 20))
     }
 
-    /// Waits before a transaction's first lock while the checkpoint is far behind.
+    /// Waits before a transaction's first lock while the checkpoint is far behind, as long as its limits allow.
     #[inline]
-    pub(crate) fn admit(&self) -> Result<()> {
+    pub(crate) fn admit(&self, limits: &[Limit]) -> Result<()> {
         if self.journal.is_none() || !self.is_due(BEHIND) {
             return Ok(());
         }
-        self.wait_admission()
+        self.wait_admission(limits)
     }
 
     #[cold]
-    fn wait_admission(&self) -> Result<()> {
+    fn wait_admission(&self, limits: &[Limit]) -> Result<()> {
+        let slice = Duration::from_millis(if limits.is_empty() { 50 } else { 5 });
         let deadline = Instant::now() + PATIENCE;
         while self.is_due(BEHIND) {
             self.check_alive()?;
+            check_all(limits, "while it waited for a checkpoint")?;
             self.ask_once();
             if Instant::now() >= deadline {
                 return Err(Error::new(
@@ -156,7 +161,7 @@ impl Engine {
                 ));
             }
             let mut state = self.admission.state.lock();
-            self.admission.done.wait_for(&mut state, Duration::from_millis(50));
+            self.admission.done.wait_for(&mut state, slice);
         }
         Ok(())
     }

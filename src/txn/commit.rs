@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_utils::CachePadded;
-use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 use super::engine::Engine;
@@ -13,6 +12,7 @@ use super::write_set::WriteSet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Durability;
 use crate::storage::journal::{Payload, Position, Reservation};
+use crate::sync::{Mutex, MutexGuard};
 use crate::table::apply::{Applier, Place, pinned_place};
 use crate::table::page::Garbage;
 use crate::table::registry::Registration;
@@ -77,13 +77,20 @@ impl Commits {
     }
 }
 
+/// A segment with its table.
+type TableSegment = (Arc<TableCore>, Arc<Segment>);
+
 /// What is left to do when a commit was applied: everything that must not happen under a latch or a lock.
 #[must_use]
 pub(crate) struct Committed {
     position: Option<Position>,
     garbage: Garbage,
     /// Segments that have grown over their size.
-    pub(crate) grown: SmallVec<[(Arc<TableCore>, Arc<Segment>); 1]>,
+    pub(super) grown: SmallVec<[TableSegment; 1]>,
+    /// Segments that removals have left small.
+    pub(super) small: SmallVec<[TableSegment; 1]>,
+    /// A segment whose merge was put off before, of a table from which rows were removed.
+    pub(super) put_off: Option<TableSegment>,
 }
 
 /// Room in the journal, and the record that will fill it.
@@ -137,15 +144,24 @@ impl Engine {
         let position = self.append(number, prepared);
         let whole = PoisonOnUnwind(self);
         let mut applier = Applier::new(&self.pager, number);
-        let mut grown: SmallVec<[(Arc<TableCore>, Arc<Segment>); 1]> = SmallVec::new();
+        let (mut grown, mut small) = (SmallVec::new(), SmallVec::new());
+        let mut put_off = None;
         let mut places = places.into_iter();
         let limit = self.options.segment_rows;
         writes.drain(|table, key, image| {
             let place = places.next().expect("a place was found for each write");
+            let removes = image.is_none();
             applier.apply(table, &place, key, image);
             let segment = place.segment;
-            if segment.wants_split(limit) && !grown.iter().any(|(_, other)| Arc::ptr_eq(other, &segment)) {
-                grown.push((Arc::clone(table), segment));
+            if segment.wants_split(limit) {
+                note(&mut grown, table, segment);
+            } else if removes {
+                if put_off.is_none() {
+                    put_off = table.put_off.take().map(|segment| (Arc::clone(table), segment));
+                }
+                if segment.is_small(limit) && !segment.is_merge_put_off() {
+                    note(&mut small, table, segment);
+                }
             }
         });
         let garbage = applier.finish();
@@ -154,7 +170,7 @@ impl Engine {
         drop(last);
         drop(held);
         self.counts.commits.fetch_add(1, Ordering::Relaxed);
-        Ok(Committed { position, garbage, grown })
+        Ok(Committed { position, garbage, grown, small, put_off })
     }
 
     /// Reads the pages of all writes from the `missing`th on, for a commit that found one not in memory.
@@ -173,7 +189,7 @@ impl Engine {
     /// # Errors
     /// `CommitUnknown` when the journal could not be written or synced.
     pub(crate) fn finish(&self, committed: Committed, durability: Durability) -> Result<()> {
-        let Committed { position, garbage, grown: _ } = committed;
+        let Committed { position, garbage, .. } = committed;
         drop(garbage);
         self.checkpoint_if_due();
         self.pager.cache.evict_patiently();
@@ -210,6 +226,12 @@ struct PoisonOnUnwind<'a>(&'a Engine);
 impl Drop for PoisonOnUnwind<'_> {
     fn drop(&mut self) {
         self.0.poison(&Error::new(ErrorKind::Poisoned, "a commit was cut off by a panic"));
+    }
+}
+
+fn note(segments: &mut SmallVec<[TableSegment; 1]>, table: &Arc<TableCore>, segment: Arc<Segment>) {
+    if !segments.iter().any(|(_, other)| Arc::ptr_eq(other, &segment)) {
+        segments.push((Arc::clone(table), segment));
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct Counts {
     pub(crate) checkpoints: AtomicU64,
     pub(crate) pages_written: AtomicU64,
     pub(crate) segment_splits: AtomicU64,
+    pub(crate) segment_merges: AtomicU64,
 }
 
 /// See the module's text.
@@ -54,7 +55,7 @@ impl Engine {
         journal: Option<Journal>,
         replay_from: Position,
     ) -> Arc<Self> {
-        let locks = LockManager::with_limits(options.lock_timeout, options.max_row_locks);
+        let locks = LockManager::with_limits(options.lock_timeout, options.max_row_locks, options.escalate_row_locks);
         Arc::new(Engine {
             pager,
             catalog,

@@ -16,9 +16,14 @@
 mod admission;
 mod commit;
 mod engine;
+mod footprint;
+mod locking;
+mod merge;
 mod record;
 mod run;
 mod settings;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod snapshot;
 mod split;
 mod tables;
@@ -27,6 +32,7 @@ mod write_set;
 
 pub(crate) use admission::Wake;
 pub(crate) use engine::Engine;
+pub use footprint::Footprint;
 pub(crate) use record::{Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;

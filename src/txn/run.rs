@@ -8,6 +8,7 @@ use super::settings::TransactionOptions;
 use super::transaction::Transaction;
 use crate::context::{self, Activity};
 use crate::error::{Error, Result};
+use crate::events::{self, Who};
 
 /// Runs `body` until it ends without having asked for a restart, then commits or aborts.
 ///
@@ -22,11 +23,20 @@ pub(crate) fn run<T, E: From<Error>>(
 ) -> Result<T, E> {
     context::check_free(call, site)?;
     engine.check_alive()?;
-    engine.admit()?;
+    // Its clock starts here, before it is let in.
     let tx = Transaction::new(Arc::clone(engine), site, options);
+    tx.check_limits("before it began")?;
+    engine.admit(&tx.limits())?;
+    if let Some(footprint) = &options.footprint {
+        // A table that is made for it is traced by code of its row type.
+        let _scope = context::enter(Activity::Transaction, site);
+        tx.declare(footprint)?;
+    }
     loop {
+        tx.check_limits("before its closure ran")?;
         let outcome = {
             let _scope = context::enter(Activity::Transaction, site);
+            let _span = events::transaction(Who { label: options.label.as_deref(), caller: site });
             body(&tx)
         };
         if tx.wants_restart() {
@@ -37,6 +47,7 @@ pub(crate) fn run<T, E: From<Error>>(
         }
         return match outcome {
             Ok(value) => {
+                tx.check_strict()?;
                 tx.commit()?;
                 Ok(value)
             }
@@ -55,12 +66,13 @@ pub(crate) fn once<T>(
 ) -> Result<T> {
     context::check_free(call, site)?;
     engine.check_alive()?;
-    engine.admit()?;
+    engine.admit(&[])?;
     let tx = Transaction::new(Arc::clone(engine), site, &TransactionOptions::default());
     let value = {
         // Rows are encoded in here, some of them while no other table can be made: code of a row type that calls the
         // database must be refused, or it waits for its own thread.
         let _scope = context::enter(Activity::Transaction, site);
+        let _span = events::transaction(Who { label: None, caller: site });
         body(&tx)?
     };
     tx.commit()?;

@@ -7,10 +7,13 @@
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::engine::Engine;
+use crate::events;
+use crate::lock::mutant::{self, Mutant};
 use crate::lock::{LockSet, LockTable, Mode};
+use crate::sync::Instant;
 use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 
@@ -30,20 +33,24 @@ impl Engine {
         let ours = Arc::ptr_eq(&found, &segment.lock);
         // The intent on the table is taken by the same call and under the same deadline: a transaction that reads the
         // whole table may hold it for long, and the commit that brought the split is not to wait for that.
-        let locked = ours && matches!(locks.lock_segment(table, &found, Mode::X, Instant::now() + patience), Ok(true));
-        if !locked || !self.replace_by_parts(table, segment) {
-            segment.put_split_off();
+        let mode = if mutant::on(Mutant::SplitUnderIx) { Mode::IX } else { Mode::X };
+        let locked = ours && matches!(locks.lock_segment(table, &found, mode, Instant::now() + patience), Ok(true));
+        let parts = if locked { self.replace_by_parts(table, segment) } else { 0 };
+        drop(locks);
+        match parts {
+            0 => segment.put_split_off(),
+            parts => events::segment_split(table.name(), parts),
         }
     }
 
-    /// Under X on the segment.
-    fn replace_by_parts(&self, table: &Arc<TableCore>, segment: &Arc<Segment>) -> bool {
+    /// Under X on the segment. Returns how many parts there are now; 0 if it was left as it is.
+    fn replace_by_parts(&self, table: &Arc<TableCore>, segment: &Arc<Segment>) -> usize {
         let last = self.commits.latch();
-        let Some(list) = segment.list(None) else { return false };
+        let Some(list) = segment.list(None) else { return 0 };
         let counts: Vec<u64> = list.slots.iter().map(|slot| slot.rows()).collect();
         let starts = part_starts(&counts, self.options.segment_rows as u64);
         if starts.len() < 2 {
-            return false;
+            return 0;
         }
         let ends = starts.iter().skip(1).copied().chain([counts.len()]);
         let parts = starts.iter().zip(ends).map(|(&from, to)| {
@@ -53,16 +60,18 @@ impl Engine {
             let high = list.lows.get(to).or(segment.high()).cloned();
             if from == 0 {
                 // The first part keeps the id, and with it what the directory on disk says of it.
-                return segment.first_part(high, last.number, pages, rows);
+                return segment.continued(high, last.number, pages, rows);
             }
             Segment::new(self.pager.fresh_id(), list.lows[from].clone(), high, last.number, pages, rows)
         });
-        let directory = table.with_directory(|directory| directory.with_split(segment, parts.collect()));
-        let Some(directory) = directory else { return false };
+        let directory = table.with_directory(|directory| directory.with_replaced(&[segment], parts));
+        let Some(directory) = directory else { return 0 };
         table.replace_directory(last.number, directory, &self.pager.registry);
-        segment.lock.head.retire();
+        let wakes = segment.lock.head.retire();
+        drop(last);
+        wakes.wake();
         self.counts.segment_splits.fetch_add(starts.len() as u64 - 1, Ordering::Relaxed);
-        true
+        starts.len()
     }
 }
 

@@ -8,11 +8,12 @@ use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
 use super::settings::TransactionOptions;
-use super::write_set::{OwnRows, Write, WriteSet};
+use super::write_set::{Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lock::{LockSet, Mode};
+use crate::lock::mutant::{self, Mutant};
+use crate::lock::{Limit, LockSet, Mode, check_all};
 use crate::options::{Durability, MAX_KEY_BYTES, MAX_PAGE_ROW_BYTES};
 use crate::table::rows::AnyRow;
 use crate::table::table_core::TableCore;
@@ -48,9 +49,9 @@ pub struct Transaction {
     state: RefCell<State>,
 }
 
-struct State {
-    locks: LockSet,
-    writes: WriteSet,
+pub(super) struct State {
+    pub(super) locks: LockSet,
+    pub(super) writes: WriteSet,
     /// A lock was refused: every call fails until the next run.
     restart: bool,
     durability: Durability,
@@ -65,29 +66,38 @@ impl fmt::Debug for Transaction {
 impl Transaction {
     pub(crate) fn new(engine: Arc<Engine>, site: &'static Location<'static>, options: &TransactionOptions) -> Self {
         let locks = LockSet::begin(&engine.locks, site, options.label.clone());
+        let mut locks = locks.limited(options.lock_time(), options.limit(site).into_iter().collect());
+        if options.strict {
+            locks.set_strict(true);
+        }
         let durability = options.durability.unwrap_or(engine.options.durability);
         let state = State { locks, writes: WriteSet::default(), restart: false, durability };
         Transaction { engine, site, state: RefCell::new(state) }
     }
 
-    /// The state, unless the transaction has to start over or the call stands inside one of its own closures.
-    fn state(&self) -> Result<RefMut<'_, State>> {
+    /// The state, unless the transaction has to start over, is cancelled or late, or the call stands inside one of its
+    /// own closures.
+    pub(super) fn state(&self) -> Result<RefMut<'_, State>> {
         let Ok(state) = self.state.try_borrow_mut() else {
             return Err(Error::new(
                 ErrorKind::Nested,
                 format!("a call on the transaction of {} from inside one of its own closures", self.site),
             ));
         };
+        if let Some(error) = state.locks.strict_failure() {
+            return Err(error);
+        }
         if state.restart {
             return Err(Error::new(
                 ErrorKind::Restart,
                 format!("the transaction of {} starts over: return from its closure", self.site),
             ));
         }
+        check_all(state.locks.limits(), "before its next call")?;
         Ok(state)
     }
 
-    fn noting_restart<T>(state: &mut State, outcome: Result<T>) -> Result<T> {
+    pub(super) fn noting_restart<T>(state: &mut State, outcome: Result<T>) -> Result<T> {
         if let Err(error) = &outcome
             && error.kind() == ErrorKind::Restart
         {
@@ -96,13 +106,33 @@ impl Transaction {
         outcome
     }
 
+    #[track_caller]
     fn lock_row(state: &mut State, table: &Arc<TableCore>, key: &[u8], mode: Mode) -> Result<()> {
+        state.locks.asked_at(Location::caller());
         let outcome = state.locks.lock_row(table, key, mode);
         Self::noting_restart(state, outcome)
     }
 
     pub(crate) fn wants_restart(&self) -> bool {
         self.state.borrow().restart
+    }
+
+    /// Refuses to commit a strict transaction that would have had to start over.
+    pub(crate) fn check_strict(&self) -> Result<()> {
+        self.state.borrow().locks.strict_failure().map_or(Ok(()), Err)
+    }
+
+    /// Whether it may go on.
+    ///
+    /// # Errors
+    /// `Cancelled`.
+    pub(crate) fn check_limits(&self, doing: &str) -> Result<()> {
+        check_all(self.state.borrow().locks.limits(), doing)
+    }
+
+    /// What ends its scans.
+    pub(crate) fn limits(&self) -> Vec<Limit> {
+        self.state.borrow().locks.limits().to_vec()
     }
 
     /// Gives everything back and takes the locks of the next run.
@@ -116,6 +146,7 @@ impl Transaction {
 
     /// Commits what was written and gives the locks back.
     pub(crate) fn commit(self) -> Result<()> {
+        self.check_limits("before its commit")?;
         let State { mut locks, mut writes, durability, .. } = self.state.into_inner();
         if writes.is_empty() {
             locks.release_all();
@@ -127,12 +158,13 @@ impl Transaction {
             let _scope = context::enter(Activity::Transaction, self.site);
             writes.own_rows();
         }
+        if mutant::on(Mutant::EarlyRelease) {
+            locks.release_all();
+        }
         let committed = self.engine.apply(writes)?;
         locks.release_all();
         drop(locks);
-        for (table, segment) in &committed.grown {
-            self.engine.split_segment(table, segment);
-        }
+        self.engine.reshape(&committed);
         self.engine.finish(committed, durability)
     }
 
@@ -147,6 +179,7 @@ impl Transaction {
     /// # Errors
     /// [`LockTimeout`](ErrorKind::LockTimeout) with the holders, [`SchemaMismatch`](ErrorKind::SchemaMismatch),
     /// [`Corrupted`](ErrorKind::Corrupted), and [`Restart`](ErrorKind::Restart), which the closure passes on.
+    #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         self.get_locked(table, key, Mode::S)
     }
@@ -156,14 +189,19 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn get_for_update<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         self.get_locked(table, key, Mode::U)
     }
 
+    #[track_caller]
     fn get_locked<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, mode: Mode) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
+        if mutant::on(Mutant::NoLockOnAbsentKey) && !self.is_there(state, &core, &key)? {
+            return Ok(None);
+        }
         Self::lock_row(state, &core, &key, mode)?;
         self.current(state, &core, &key)
     }
@@ -187,6 +225,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn contains<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<bool> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
@@ -200,6 +239,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn get_many<'k, K: Key, V: Row>(
         &self,
         table: Table<K, V>,
@@ -222,6 +262,7 @@ impl Transaction {
     /// As [`get`](Self::get); [`RowTooLarge`](ErrorKind::RowTooLarge), [`KeyTooLarge`](ErrorKind::KeyTooLarge),
     /// [`UnsupportedRow`](ErrorKind::UnsupportedRow) for a type that bincode cannot give back, and
     /// [`TransactionTooLarge`](ErrorKind::TransactionTooLarge).
+    #[track_caller]
     pub fn put<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
         let row = row.into();
         let core = self.engine.table_for_row(table, &*row)?;
@@ -235,6 +276,7 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Exists`](ErrorKind::Exists) with table and key when it is; else as [`put`](Self::put).
+    #[track_caller]
     pub fn insert<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
         let row = row.into();
         let core = self.engine.table_for_row(table, &*row)?;
@@ -255,6 +297,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`put`](Self::put).
+    #[track_caller]
     pub fn modify<K: Key, V: Row, T>(
         &self,
         table: Table<K, V>,
@@ -280,6 +323,7 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn remove<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
@@ -298,9 +342,11 @@ impl Transaction {
     ///
     /// # Errors
     /// As [`get`](Self::get).
+    #[track_caller]
     pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
         let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
+        state.locks.asked_at(Location::caller());
         let locked = state.locks.lock_table(&core, Mode::S);
         Self::noting_restart(state, locked)?;
         let mut rows = core.rows();
@@ -315,57 +361,27 @@ impl Transaction {
         Ok(rows)
     }
 
-    /// Locks a name of the program's own, exclusively, until the end of the transaction.
-    ///
-    /// # Errors
-    /// [`OutOfOrder`](ErrorKind::OutOfOrder) when the thread holds a guard on this or a greater name; else as
-    /// [`get`](Self::get).
-    pub fn lock(&self, name: &str) -> Result<()> {
-        self.lock_name(name, Mode::X)
-    }
-
-    /// Locks a name of the program's own in shared mode until the end of the transaction.
-    ///
-    /// # Errors
-    /// As [`lock`](Self::lock).
-    pub fn lock_shared(&self, name: &str) -> Result<()> {
-        self.lock_name(name, Mode::S)
-    }
-
-    fn lock_name(&self, name: &str, mode: Mode) -> Result<()> {
-        let state = &mut *self.state()?;
-        let outcome = state.locks.lock_name(name, mode);
-        Self::noting_restart(state, outcome)
-    }
-
-    /// Locks a range of keys (encoded) for a scan, and gives the own writes in it.
-    pub(crate) fn lock_for_scan<V: Row>(
-        &self,
-        core: &Arc<TableCore>,
-        low: &[u8],
-        high: Option<&[u8]>,
-        mode: Mode,
-    ) -> Result<OwnRows<V>> {
-        let state = &mut *self.state()?;
-        let outcome = if low.is_empty() && high.is_none() {
-            state.locks.lock_table(core, mode)
-        } else {
-            state.locks.lock_range(core, low, high, mode)
-        };
-        Self::noting_restart(state, outcome)?;
-        state.writes.range(core.id(), low, high)
-    }
-
     /// Writes the changed rows of an update, in key order: all of them or, with an error, none. The program may go on
-    /// after the error.
-    pub(crate) fn write_hits<K: Key, V: Row>(&self, table: Table<K, V>, hits: Vec<(KeyBuf, V)>) -> Result<u64> {
+    /// after the error. When they are many, the table is locked first for this transaction alone, and then no row.
+    pub(crate) fn write_hits<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        hits: Vec<(KeyBuf, V)>,
+        site: &'static Location<'static>,
+    ) -> Result<u64> {
         let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
+        state.locks.asked_at(site);
+        if hits.len() >= self.engine.locks.escalate_rows() {
+            let locked = state.locks.lock_table_alone(&core);
+            Self::noting_restart(state, locked)?;
+        }
         let count = hits.len() as u64;
         let mark = state.writes.mark();
         let mut written = Vec::with_capacity(hits.len());
         for (key, row) in hits {
-            match self.write_hit(state, table, KeyBuf::from(&key[..]), row) {
+            let in_time = check_all(state.locks.limits(), "while it wrote what it had found");
+            match in_time.and_then(|()| self.write_hit(state, table, KeyBuf::from(&key[..]), row)) {
                 Ok(before) => written.push((key, before)),
                 Err(error) => {
                     state.writes.take_back(core.id(), written, mark);
@@ -384,7 +400,8 @@ impl Transaction {
         row: V,
     ) -> Result<Option<Write>> {
         let core = self.engine.table_for_row(table, &row)?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        let locked = state.locks.lock_row(&core, &key, Mode::X);
+        Self::noting_restart(state, locked)?;
         self.write(state, &core, key, Shared::from(row))
     }
 
@@ -450,11 +467,17 @@ impl Transaction {
 /// The bytes of a key, if it is not too long.
 pub(crate) fn checked_key<K: Key, V: Row>(table: Table<K, V>, key: K::Ref<'_>) -> Result<KeyBuf> {
     let key = encode_key::<K>(key);
+    check_key_length(table.name(), &key)?;
+    Ok(key)
+}
+
+#[inline]
+pub(crate) fn check_key_length(table: &str, key: &[u8]) -> Result<()> {
     if key.len() > MAX_KEY_BYTES {
         return Err(Error::new(
             ErrorKind::KeyTooLarge,
-            format!("a key of table {:?} has {} bytes encoded; the most is {MAX_KEY_BYTES}", table.name(), key.len()),
+            format!("a key of table {table:?} has {} bytes encoded; the most is {MAX_KEY_BYTES}", key.len()),
         ));
     }
-    Ok(key)
+    Ok(())
 }

@@ -327,6 +327,7 @@ fn a_store_without_its_root_file_is_not_an_empty_one() {
 fn options_that_make_no_sense_are_refused() {
     for options in [
         Options::new().max_row_locks(0),
+        Options::new().escalate_row_locks(0),
         Options::new().segment_rows(1),
         Options::new().max_transaction_bytes(1),
         Options::new().journal_bytes(1),

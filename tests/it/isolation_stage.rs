@@ -9,7 +9,10 @@
 //!
 //! Commands: `get K`, `getu K` (for update), `range A..B`, `all`, `len`, `first`, `last`, `put K V`, `insert K V`,
 //! `remove K`, `add K N` (modify), `plus K N` (get, then put), `addall N` (update of all rows), `lock NAME`,
-//! `share NAME`, `commit`, `abort`; `once` before a command makes it a single call on the database.
+//! `share NAME`, `commit`, `abort`; `once` before a command makes it a single call on the database. Between transactions,
+//! `guard NAME` takes a name for the actor's thread and `unguard` gives all those back. A second line `timeout MS` sets
+//! how long locks are waited for; `await T1` lets time pass until that actor waits no more, and `await T1 MS` until it has
+//! waited for so long, so that the time of those who come behind it ends well after its own.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,7 +24,7 @@ use gangline::{Access, Db, Error, ErrorKind, Options, Result, Snapshot, Table, T
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, until};
 
 pub(crate) const ROWS: Table<u64, Row> = Table::new("rows");
 
@@ -48,12 +51,14 @@ pub(crate) fn holds(script: &str) {
 
 /// Plays the commands of a script and gives the script as it should be.
 pub(crate) fn play(script: &str) -> String {
-    let mut lines = script.lines();
+    let mut lines = script.lines().peekable();
     let head = lines.next().expect("a script begins with its rows");
+    let timeout = lines.next_if(|line| line.starts_with("timeout "));
+    let lock_timeout = timeout.map(|line| Duration::from_millis(number(&line["timeout ".len()..])));
     let db = Options::new()
         .segment_rows(4)
         .scan_threads(1)
-        .lock_timeout(3 * PATIENCE)
+        .lock_timeout(lock_timeout.unwrap_or(3 * PATIENCE))
         .in_memory()
         .expect("a database in memory opens");
     let rows = head.strip_prefix("rows").expect("the first line is `rows K=V ...`");
@@ -62,7 +67,7 @@ pub(crate) fn play(script: &str) -> String {
         db.put(ROWS, number(key), row(number(value))).unwrap();
     }
     let mut stage = Stage::new(db);
-    let mut out = format!("{head}\n");
+    let mut out: String = [Some(head), timeout].into_iter().flatten().map(|line| format!("{line}\n")).collect();
     for line in lines.filter(|line| !line.starts_with(' ')) {
         let command = line.split_once(':').map_or(line, |(command, _)| command).trim();
         out.push_str(&stage.give(command));
@@ -118,6 +123,14 @@ impl Stage {
     /// Gives one command, waits until nothing moves any more, and says what came of it.
     fn give(&mut self, command: &str) -> String {
         let (actor, step) = command.split_once(' ').unwrap_or_else(|| panic!("{command:?} has no actor"));
+        if actor == "await" {
+            match step.split_once(' ') {
+                None => self.await_end_of_wait(step),
+                Some((actor, age)) => self.await_age(actor, Duration::from_millis(number(age))),
+            }
+            self.settle(command);
+            return format!("{command}: ok\n{}", self.report(command, actor, step));
+        }
         if actor == "db" {
             return format!("{command}: {}\n", told(read(&self.db, step)));
         }
@@ -140,6 +153,23 @@ impl Stage {
         sender.send(step.to_owned()).unwrap();
         self.settle(command);
         self.report(command, actor, step)
+    }
+
+    fn await_end_of_wait(&self, actor: &str) {
+        let end = Instant::now() + PATIENCE;
+        let mut told = self.board.told.lock();
+        while told.get(actor).is_some_and(|told| told.busy) {
+            assert!(Instant::now() < end, "{actor} still waits");
+            self.board.changed.wait_for(&mut told, Duration::from_millis(10));
+        }
+    }
+
+    fn await_age(&self, actor: &str, age: Duration) {
+        until("the actor has waited for so long", || {
+            let dump = self.db.locks().dump();
+            let mut waiting = dump.granules.iter().flat_map(|granule| &granule.waiting);
+            waiting.any(|waiter| *waiter.thread == *actor && waiter.age >= age)
+        });
     }
 
     /// The line of a command and those of what followed from it.
@@ -225,8 +255,15 @@ impl From<Error> for Stop {
 
 /// The thread of an actor: one transaction or single call after the other.
 fn act(db: &Db, board: &Board, name: &str, commands: &Receiver<String>) {
+    let mut guards = Vec::new();
     while let Ok(first) = commands.recv() {
-        if let Some(step) = first.strip_prefix("once ") {
+        if let Some(name_of_lock) = first.strip_prefix("guard ") {
+            let taken = db.lock(name_of_lock).map(|guard| guards.push(guard));
+            board.tell(name, format!("{first}: {}", told(ok(taken))));
+        } else if first == "unguard" {
+            guards.clear();
+            board.tell(name, format!("{first}: ok"));
+        } else if let Some(step) = first.strip_prefix("once ") {
             board.tell(name, format!("{first}: {}", told(once(db, step))));
         } else {
             transact(db, board, name, first, commands);

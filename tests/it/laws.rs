@@ -4,8 +4,8 @@ use std::error::Error as _;
 use std::fmt::Debug;
 
 use gangline::{
-    Db, Durability, Error, ErrorKind, LockGuard, Options, Pool, Shared, Snapshot, Status, Table, TableInfo, Task,
-    Transaction, VerifyReport,
+    CancelToken, Db, Durability, Error, ErrorKind, LockGuard, Options, OwnedLockGuard, Pool, Shared, Snapshot, Status,
+    Table, TableInfo, Task, Transaction, TransactionOptions, VerifyReport,
 };
 
 use crate::support::{ITEMS, Item, item, place, small, with_items};
@@ -30,6 +30,9 @@ fn handles_are_shared_between_threads() {
     shared_between_threads::<Status>();
     shared_between_threads::<VerifyReport>();
     shared_between_threads::<TableInfo>();
+    shared_between_threads::<CancelToken>();
+    shared_between_threads::<TransactionOptions>();
+    shared_between_threads::<OwnedLockGuard>();
     sent_to_threads::<Task<u64>>();
 }
 

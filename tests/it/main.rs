@@ -5,22 +5,30 @@
 #![expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 
 mod bad_input;
+mod cancel;
+mod declare;
 mod disk_full;
 mod durability;
+mod escalation;
 mod isolation;
 mod isolation_anomalies;
 mod isolation_outside;
 mod isolation_phantoms;
+mod isolation_queues;
 mod isolation_schedules;
 mod isolation_stage;
 mod keys;
 mod laws;
+mod merges;
+mod merges_under_way;
 mod names;
 mod nested;
+mod owned;
 mod parallel;
 mod pool;
 mod query;
 mod restarts;
 mod snapshots;
+mod strict;
 mod support;
 mod transactions;

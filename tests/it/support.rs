@@ -118,3 +118,25 @@ pub(crate) fn other_process(test: &str, store: &std::path::Path) -> Command {
     command.args([test, "--exact", "--nocapture"]).env(PART, store).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
+
+struct Unpark(std::thread::Thread);
+
+impl std::task::Wake for Unpark {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Polls on this thread until the future is ready, and parks meanwhile.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = std::task::Waker::from(std::sync::Arc::new(Unpark(std::thread::current())));
+    let mut future = std::pin::pin!(future);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+            return value;
+        }
+        assert!(Instant::now() < end, "the task was never woken");
+        std::thread::park_timeout(PATIENCE);
+    }
+}

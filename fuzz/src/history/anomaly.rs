@@ -38,9 +38,15 @@ pub struct Anomaly {
     pub text: String,
 }
 
-impl fmt::Display for Anomaly {
+impl Name {
+    /// All of them, the worst first.
+    pub const ALL: [Name; 8] =
+        [Name::Internal, Name::G0, Name::G1a, Name::G1b, Name::G1c, Name::GSingle, Name::G2Item, Name::G2];
+}
+
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.name {
+        f.write_str(match self {
             Name::Internal => "internal",
             Name::G0 => "G0",
             Name::G1a => "G1a",
@@ -49,8 +55,13 @@ impl fmt::Display for Anomaly {
             Name::GSingle => "G-single",
             Name::G2Item => "G2-item",
             Name::G2 => "G2",
-        };
-        write!(f, "{name}{} {}", if self.realtime { "-realtime" } else { "" }, self.text)
+        })
+    }
+}
+
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{} {}", self.name, if self.realtime { "-realtime" } else { "" }, self.text)
     }
 }
 

@@ -1,24 +1,74 @@
 //! What one run of a transaction did, as it does it.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::numbers::Numbers;
 
 use super::record::{Kind, Read, Stamp, Txn, TxnId, Write};
 
 /// What the tables hold: each row says who wrote it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Value {
     key: u32,
     txn: TxnId,
     write: u32,
-    /// As long as the stamp says, so that a row of two halves is seen, and pages are of several sizes.
-    filler: String,
+    filler: Filler,
+}
+
+/// As long as the stamp says, so that a row of two halves is seen, and pages are of several sizes.
+#[derive(Debug, Clone)]
+struct Filler {
+    text: String,
+    /// Takes a number when the row is encoded for the first time.
+    pen: Option<Arc<Pen>>,
+}
+
+/// Numbers the write of a single call, in which no code of ours runs but that which encodes the row: a row is encoded
+/// when its key is locked already, and is committed afterwards.
+#[derive(Debug)]
+pub(super) struct Pen {
+    numbers: Arc<Numbers>,
+    key: u32,
+    taken: OnceLock<u64>,
+}
+
+impl Pen {
+    /// The number that was taken, if the row came to be encoded.
+    pub(super) fn taken(&self) -> Option<u64> {
+        self.taken.get().copied()
+    }
+}
+
+impl Serialize for Filler {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(pen) = &self.pen {
+            pen.taken.get_or_init(|| pen.numbers.next(pen.key));
+        }
+        self.text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Filler {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Filler { text: String::deserialize(deserializer)?, pen: None })
+    }
 }
 
 impl Value {
     pub(super) fn new(key: u32, stamp: Stamp) -> Value {
-        Value { key, txn: stamp.txn, write: stamp.write, filler: "f".repeat(Self::length(stamp)) }
+        let filler = Filler { text: "f".repeat(Self::length(stamp)), pen: None };
+        Value { key, txn: stamp.txn, write: stamp.write, filler }
+    }
+
+    /// A value that is numbered when it is encoded.
+    pub(super) fn with_pen(key: u32, stamp: Stamp, numbers: &Arc<Numbers>) -> (Value, Arc<Pen>) {
+        let pen = Arc::new(Pen { numbers: Arc::clone(numbers), key, taken: OnceLock::new() });
+        let mut value = Value::new(key, stamp);
+        value.filler.pen = Some(Arc::clone(&pen));
+        (value, pen)
     }
 
     fn length(stamp: Stamp) -> usize {
@@ -28,7 +78,7 @@ impl Value {
     /// The parts that a scan copies out.
     pub(super) fn found(&self) -> Found {
         let stamp = Stamp { txn: self.txn, write: self.write };
-        Found { key: self.key, stamp, whole: self.filler.len() == Self::length(stamp) }
+        Found { key: self.key, stamp, whole: self.filler.text.len() == Self::length(stamp) }
     }
 
     pub(super) fn key(&self) -> u32 {
@@ -52,6 +102,14 @@ pub(super) struct Attempt {
     writes: Vec<Write>,
     stamps: u32,
     pub(super) faults: Vec<String>,
+}
+
+impl Found {
+    /// A row that was stored in columns, and so has no halves.
+    #[cfg(feature = "postgres")]
+    pub(super) fn in_columns(key: u32, stamp: Stamp) -> Found {
+        Found { key, stamp, whole: true }
+    }
 }
 
 impl Attempt {
@@ -103,6 +161,12 @@ impl Attempt {
         if let Some(row) = rows.next() {
             self.fault(format!("read the range {keys:?} and found key {} twice, out of order or outside", row.key));
         }
+    }
+
+    /// It looked at one key of a range.
+    #[cfg(feature = "postgres")]
+    pub(super) fn saw_in_range(&mut self, key: u32, found: Option<Found>) {
+        self.look(key, true, found);
     }
 
     fn look(&mut self, key: u32, in_range: bool, found: Option<Found>) {

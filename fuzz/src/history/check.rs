@@ -6,7 +6,7 @@
 //! widest span of versions that its time allows, which finds less and never finds too much. Then Tarjan looks for
 //! cycles. All of it is linear, but for sorting by time.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use super::anomaly::{Anomaly, Cycles, Name};
 use super::graph::{Edge, Graph, Why};
@@ -56,8 +56,8 @@ struct Versions {
 struct Builder<'a> {
     history: &'a History,
     committed: HashSet<TxnId>,
-    /// In order, so that the same history gives the same text.
-    keys: BTreeMap<u32, Versions>,
+    /// By key. One that nobody wrote has no versions.
+    keys: Vec<Versions>,
     edges: Vec<(u32, Edge)>,
     nodes: usize,
     anomalies: Vec<Anomaly>,
@@ -66,10 +66,12 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(history: &'a History) -> Self {
         let committed = history.txns.iter().filter(|txn| txn.kind != Kind::Aborted).map(|txn| txn.id).collect();
-        let mut keys: BTreeMap<u32, Versions> = BTreeMap::new();
+        let highest = history.txns.iter().flat_map(|txn| &txn.writes).map(|write| write.key as usize + 1).max();
+        let mut keys: Vec<Versions> = Vec::new();
+        keys.resize_with(highest.unwrap_or(0), Versions::default);
         for (txn, node) in history.txns.iter().zip(0u32..) {
             for write in &txn.writes {
-                keys.entry(write.key).or_default().all.push(Version {
+                keys[write.key as usize].all.push(Version {
                     number: write.version,
                     node: Some(node),
                     write: write.write,
@@ -79,11 +81,16 @@ impl<'a> Builder<'a> {
                 });
             }
         }
-        for versions in keys.values_mut() {
+        for versions in keys.iter_mut().filter(|versions| !versions.all.is_empty()) {
             versions.order(history);
         }
         let nodes = history.txns.len();
         Builder { history, committed, keys, edges: Vec::new(), nodes, anomalies: Vec::new() }
+    }
+
+    /// The versions of a key that somebody wrote.
+    fn written(&self, key: u32) -> Option<&Versions> {
+        self.keys.get(key as usize).filter(|versions| !versions.all.is_empty())
     }
 
     fn edge(&mut self, from: Option<u32>, to: Option<u32>, key: u32, why: Why) {
@@ -96,9 +103,9 @@ impl<'a> Builder<'a> {
 
     fn versions(&mut self) {
         let keys = std::mem::take(&mut self.keys);
-        for (key, versions) in &keys {
+        for (versions, key) in keys.iter().zip(0u32..) {
             for pair in versions.all.windows(2) {
-                self.edge(pair[0].node, pair[1].node, *key, Why::WriteWrite);
+                self.edge(pair[0].node, pair[1].node, key, Why::WriteWrite);
             }
         }
         self.keys = keys;
@@ -111,13 +118,13 @@ impl<'a> Builder<'a> {
                 let span = match read.seen {
                     Some(stamp) => self.version_of(node, read, stamp).map(|at| (at, at)),
                     // A key that nobody ever wrote.
-                    None => self.keys.get(&read.key).and_then(|versions| versions.absent(txn)),
+                    None => self.written(read.key).and_then(|versions| versions.absent(txn)),
                 };
                 let Some((first, last)) = span else {
                     self.cannot_be(node, read);
                     continue;
                 };
-                let versions = &self.keys[&read.key].all;
+                let versions = &self.keys[read.key as usize].all;
                 let (writer, next) = (versions[first].node, versions.get(last + 1).and_then(|next| next.node));
                 let overtaken = if read.in_range { Why::RangeWrite } else { Why::ReadWrite };
                 self.edge(writer, Some(node), read.key, Why::WriteRead);
@@ -128,7 +135,7 @@ impl<'a> Builder<'a> {
 
     /// The version that a stamp names, unless it should not have been seen at all.
     fn version_of(&mut self, reader: u32, read: &Read, stamp: Stamp) -> Option<usize> {
-        let at = self.keys.get(&read.key).and_then(|versions| {
+        let at = self.written(read.key).and_then(|versions| {
             let at = *versions.of.get(&stamp.txn)? as usize;
             Some((at, versions.all[at].write == stamp.write))
         });
@@ -160,7 +167,7 @@ impl<'a> Builder<'a> {
 
     /// Absence that no version of the key explains.
     fn cannot_be(&mut self, reader: u32, read: &Read) {
-        if read.seen.is_none() && self.keys.contains_key(&read.key) {
+        if read.seen.is_none() && self.written(read.key).is_some() {
             let id = self.history.txns[reader as usize].id;
             self.anomalies
                 .push(found(Name::G1a, format!("T{id:x} did not find key {}, which is never absent", read.key)));

@@ -9,9 +9,15 @@ pub mod anomaly;
 mod attempt;
 pub mod check;
 pub mod graph;
+mod numbers;
 mod ops;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod record;
+mod single;
+mod sweep;
 mod work;
+mod world;
 
 #[cfg(test)]
 mod bad;
@@ -29,12 +35,13 @@ use crate::random::Random;
 use anomaly::Anomaly;
 use ops::Keys;
 use record::History;
-use work::{TABLE_COUNT, Worker, World};
+use work::Worker;
+use world::{TABLE_COUNT, World};
 
 /// Transactions after which a round ends, so that its history fits into memory.
 const ROUND_TRANSACTIONS: u64 = 60_000;
 /// Time after which a round ends.
-const ROUND_TIME: Duration = Duration::from_secs(2);
+const ROUND_TIME: Duration = Duration::from_millis(1_200);
 /// Threads that have ended nothing for so long hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Anomalies that are shown.
@@ -69,6 +76,8 @@ pub struct Summary {
     pub restarts: u64,
     /// Segments split while in use.
     pub splits: u64,
+    /// Segments merged while in use.
+    pub merges: u64,
     /// Checkpoints made while in use.
     pub checkpoints: u64,
     /// Stores.
@@ -80,9 +89,9 @@ pub struct Summary {
 impl Summary {
     /// The run as `name value` lines.
     pub fn lines(&self) -> String {
-        let Summary { operations, commits, waits, restarts, splits, checkpoints, rounds, anomalies } = self;
+        let Summary { operations, commits, waits, restarts, splits, merges, checkpoints, rounds, anomalies } = self;
         format!(
-            "operations {operations}\ncommits {commits}\nwaits {waits}\nrestarts {restarts}\nsplits {splits}\n\
+            "operations {operations}\ncommits {commits}\nwaits {waits}\nrestarts {restarts}\nsplits {splits}\nmerges {merges}\n\
              checkpoints {checkpoints}\nrounds {rounds}\nanomalies {anomalies}\n"
         )
     }
@@ -95,6 +104,7 @@ impl Summary {
         self.waits += waits;
         self.restarts += restarts;
         self.splits += status.segment_splits;
+        self.merges += status.segment_merges;
         self.checkpoints += status.checkpoints;
         self.rounds += 1;
         Ok(())
@@ -166,9 +176,13 @@ fn options(round: u64, random: &mut Random) -> Options {
         .checkpoint_interval(Duration::from_millis(20 + random.below(200)))
 }
 
-fn keys(random: &mut Random) -> Keys {
-    let each = 64 << random.below(5);
-    Keys { each, all: each * TABLE_COUNT, hot: 8 << random.below(3) }
+/// Keys of a table that grows through the whole round.
+const LONG_TABLE: u32 = 16_384;
+
+fn keys(round: u64, random: &mut Random) -> Keys {
+    let grows = round % 2 == 1;
+    let each = if grows { LONG_TABLE } else { 64 << random.below(5) };
+    Keys { each, all: each * TABLE_COUNT, hot: 8 << random.below(3), window: grows.then_some(0..0) }
 }
 
 fn one_round(plan: &Plan, round: u64, time: Duration, summary: &mut Summary) -> Result<Vec<Anomaly>, Failure> {
@@ -176,7 +190,7 @@ fn one_round(plan: &Plan, round: u64, time: Duration, summary: &mut Summary) -> 
     let folder = tempfile::tempdir()?;
     let options = options(round, &mut random);
     let db = options.clone().open(folder.path())?;
-    let (world, mut history) = World::new(db, keys(&mut random), &mut random)?;
+    let (world, mut history) = World::new(db, keys(round, &mut random), &mut random)?;
     let seed = random.next();
     std::thread::scope(|scope| -> Result<(), Failure> {
         let workers: Vec<_> = (0..plan.threads)
@@ -194,6 +208,7 @@ fn one_round(plan: &Plan, round: u64, time: Duration, summary: &mut Summary) -> 
     })?;
     summary.add(&world)?;
     history.append(at_the_end(&world, &options, folder.path())?);
+    numbers::settle(&mut history);
     Ok(check::check(&history))
 }
 

@@ -22,6 +22,7 @@ mod encoded;
 mod float;
 mod numbers;
 mod prefix;
+mod show;
 mod text;
 mod tuples;
 #[cfg(feature = "uuid")]
@@ -35,6 +36,7 @@ mod tests;
 pub(crate) use encoded::{decode_key, encode_key, key_bounds, prefix_bounds};
 pub use float::TotalF64;
 pub use prefix::{First, Prefix};
+pub(crate) use show::show_key;
 pub use via::KeyVia;
 
 /// A type that can be the key of a table or an index.

@@ -172,7 +172,6 @@ impl PageBytes {
     }
 
     /// Appends all rows of `other`, whose keys must be above those that are here.
-    #[cfg_attr(not(test), expect(dead_code, reason = "pages are split and not merged yet"))]
     pub(crate) fn append(&mut self, other: &PageBytes) {
         self.keys.reserve_exact(other.keys.len());
         self.slots.reserve_exact(other.slots.len());

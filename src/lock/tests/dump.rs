@@ -52,6 +52,25 @@ fn the_data_has_the_queue_in_its_order() {
 }
 
 #[test]
+fn the_data_serializes_with_keys_modes_and_lines_as_text() {
+    type Holder = (u64, Option<String>, String, String, u64, String);
+    let (manager, table) = (manager(), TestTable::new(1, &[]));
+    let caller = Location::caller();
+    let mut holder = LockSet::begin(&manager, caller, Some("night run".into()));
+    holder.lock_row(&table, b"a", U).unwrap();
+    let row = manager.dump().granules.pop().unwrap();
+    let bytes = bincode::serde::encode_to_vec(&row, bincode::config::standard()).unwrap();
+    let (back, read) = bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
+    let ((kind, on, key), holders, waiting): ((String, String, String), Vec<Holder>, Vec<Holder>) = back;
+    assert_eq!((read, &*kind, &*on, &*key), (bytes.len(), "row", "test", "0x61"));
+    let (id, label, thread, mode, age, line) = &holders[0];
+    assert_eq!((*id, label.as_deref(), &**mode), (row.holders[0].id, Some("night run"), "U"));
+    assert_eq!((Some(&**thread), line), (thread::current().name(), &caller.to_string()));
+    assert_eq!(u128::from(*age), row.holders[0].age.as_nanos());
+    assert_eq!((holders.len(), waiting.len()), (1, 0));
+}
+
+#[test]
 fn each_lock_set_has_an_id_of_its_own_and_threads_reuse_slots() {
     let (manager, table) = (manager(), TestTable::new(1, &[]));
     let mut ids = Vec::new();
@@ -109,4 +128,19 @@ fn a_panic_gives_the_locks_back() {
     });
     assert!(panicked);
     assert_all_free(&manager, &[&table]);
+}
+
+#[test]
+fn idle_slots_keep_no_table_of_a_manager_that_is_gone() {
+    let (manager, tables) = (manager(), [1, 2, 3].map(|id| TestTable::new(id, &[])));
+    let held = || tables.each_ref().map(|table| Arc::strong_count(table) - 1);
+    for (used, kept) in [(&tables[..], [0, 0, 0]), (&tables[..2], [1, 1, 0])] {
+        let mut set = set(&manager);
+        used.iter().for_each(|table| set.lock_row(table, b"a", X).unwrap());
+        drop(set);
+        assert_eq!(held(), kept, "a slot keeps few tables");
+    }
+    assert_all_free(&manager, &tables.each_ref());
+    drop(manager);
+    assert_eq!(held(), [0, 0, 0]);
 }

@@ -1,35 +1,20 @@
 //! One head at a time: waits that end by a grant, a time-out or retirement, for threads and for tasks.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::Waker;
 
+use super::executor::Woken;
 use super::*;
 use crate::lock::head::Enqueued;
 use crate::lock::heads::Heads;
 use crate::lock::mode::Mode::{self, IS, S, U, X};
 use crate::lock::waiter::{Outcome, Waiter, Wakes};
 
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-impl Woken {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// A task that waits for `mode`, and how often it is woken.
 #[track_caller]
 fn task(head: &Head, from: Option<Mode>, mode: Mode) -> (Arc<Waiter>, Arc<Woken>) {
     let woken = Arc::new(Woken::default());
-    let waiter = Waiter::task(Waker::from(woken.clone()));
+    let waiter = Waiter::task();
+    waiter.set_waker(&Waker::from(woken.clone()));
     let mut wakes = Wakes::new();
     assert_eq!(head.enqueue(from, mode, &waiter, &mut wakes), Enqueued::Queued);
     wakes.wake();
@@ -138,7 +123,9 @@ fn retirement_wakes_all_and_refuses_for_ever() {
     let head = Head::new();
     assert!(head.try_fast(None, X));
     let waiters = [task(&head, None, X), task(&head, None, S)];
-    head.retire();
+    let wakes = head.retire();
+    assert!(waiters.iter().all(|(_, woken)| woken.count() == 0), "woken by the caller, who may hold latches yet");
+    wakes.wake();
     for (waiter, woken) in &waiters {
         assert_eq!((waiter.outcome(), woken.count()), (Some(Outcome::Retired), 1));
     }
@@ -155,10 +142,10 @@ fn a_thread_parks_until_its_deadline_or_its_grant() {
     assert!(head.try_fast(None, X));
     let waiter = Waiter::thread();
     assert_eq!(head.enqueue(None, X, &waiter, &mut Wakes::new()), Enqueued::Queued);
-    assert_eq!(waiter.park(Some(Instant::now())), None);
+    assert_eq!(waiter.park(Some(Instant::now()), || false), None);
     thread::scope(|scope| {
         scope.spawn(|| release(&head, X));
-        assert_eq!(waiter.park(None), Some(Outcome::Granted));
+        assert_eq!(waiter.park(None, || false), Some(Outcome::Granted));
     });
     release(&head, X);
     assert!(head.is_free());

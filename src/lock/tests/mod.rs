@@ -1,24 +1,40 @@
 //! Tests of the lock layer as a whole, with a table that is nothing but a directory.
 
+mod awaits;
+mod awaits_random;
+mod blame;
+mod cancels;
+mod counters;
 mod dump;
+mod escalation;
+#[cfg(feature = "tracing")]
+mod events;
+mod executor;
 mod liveness;
+#[cfg(loom)]
+mod loom_head;
+mod merges;
 mod model;
 mod model_traps;
 mod names;
 mod restarts;
 mod rows;
+#[cfg(shuttle)]
+mod shuttle_sets;
 mod speed;
 mod splits;
 mod stress;
+mod strict;
 
 use std::panic::Location;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
 use crate::codec::KeyBuf;
+use crate::sync::Instant;
 
 use super::head::Head;
 use super::manager::LockManager;
@@ -75,7 +91,20 @@ impl TestTable {
         segments[index] = new(old.low.clone(), Some(KeyBuf::from(key)));
         segments.insert(index + 1, new(KeyBuf::from(key), old.high.clone()));
         drop(segments);
-        old.head.retire();
+        old.head.retire().wake();
+    }
+
+    /// Puts one segment in place of the one that covers the key and the next, as a system transaction does.
+    fn merge(&self, key: &[u8]) {
+        let mut segments = self.segments.write();
+        let index = segments.partition_point(|segment| *segment.low <= *key) - 1;
+        let right = segments.remove(index + 1);
+        let (low, high) = (segments[index].low.clone(), right.high.clone());
+        let merged = Arc::new(SegmentLock { low, high, head: Head::new() });
+        let left = std::mem::replace(&mut segments[index], merged);
+        drop(segments);
+        left.head.retire().wake();
+        right.head.retire().wake();
     }
 }
 

@@ -4,6 +4,7 @@ use std::thread;
 
 use super::*;
 use crate::ErrorKind;
+use crate::lock::awaited::{How, at_once};
 use crate::lock::mode::Mode::{S, X};
 
 #[test]
@@ -71,7 +72,7 @@ fn a_name_in_a_transaction_is_tried_then_planned_before_data() {
         release.wait();
     });
     set.restart().unwrap();
-    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule).collect();
+    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule.to_string()).collect();
     assert_eq!(granules[..3], ["root of names", "name \"n\"", "database"]);
     drop(set);
     assert_all_free(&manager, &[&table]);
@@ -140,6 +141,47 @@ fn refused_a_seventh_time_under_a_guard_is_out_of_order() {
 }
 
 #[test]
+fn a_name_first_wanted_when_no_data_can_be_refused_any_more_is_granted() {
+    let (manager, table) = (manager(), TestTable::new(100, &[]));
+    let mut set = set(&manager);
+    for number in 1.. {
+        // In each run another table is wanted, below what is held, and somebody else has it.
+        let wanted = TestTable::new(number, &[]);
+        let mut other = super::set(&manager);
+        if !other.try_lock_table(&wanted, S) {
+            break;
+        }
+        set.lock_row(&table, b"r", X).unwrap();
+        assert_eq!(set.lock_table(&wanted, X).unwrap_err().kind(), ErrorKind::Restart);
+        other.release_all();
+        set.restart().unwrap();
+    }
+    set.lock_row(&table, b"r", X).unwrap();
+    let name_is_refused = |set: &mut LockSet, name: &str| {
+        let (held, done) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let _other = manager.lock(name).unwrap();
+                held.wait();
+                done.wait();
+            });
+            held.wait();
+            let refused = set.lock_name(name, X).unwrap_err().kind();
+            done.wait();
+            refused
+        })
+    };
+    assert_eq!(name_is_refused(&mut set, "first"), ErrorKind::Restart);
+    set.restart().unwrap();
+    assert_eq!(set.restarts(), 6);
+    // All names are its own now, also those that it never asked for.
+    set.lock_name("second", X).unwrap();
+    assert!(manager.try_lock_shared("third").unwrap().is_none());
+    drop(set);
+    assert_all_free(&manager, &[&table]);
+}
+
+#[test]
 fn names_taken_at_once_do_not_raise_their_root_behind_a_waiter() {
     let manager = manager();
     let held = manager.lock("a").unwrap();
@@ -148,7 +190,7 @@ fn names_taken_at_once_do_not_raise_their_root_behind_a_waiter() {
         until_waiting(&manager, 1);
         let whole = scope.spawn(|| {
             let mut set = set(&manager);
-            set.lock_names_root(X).map(drop).map_err(|error| error.kind())
+            at_once(set.lock_names_root_by(How::Parked, X)).map(drop).map_err(|error| error.kind())
         });
         until_waiting(&manager, 2);
         drop(held);

@@ -38,12 +38,12 @@ fn the_intents_stand_above_the_row() {
         .dump()
         .granules
         .into_iter()
-        .map(|locks| (locks.granule, locks.holders.iter().map(|holder| holder.mode).collect()))
+        .map(|locks| (locks.granule.to_string(), locks.holders.iter().map(|holder| holder.mode).collect()))
         .collect();
     let expected = [
         ("database", vec![IS, IX]),
         ("table \"test\"", vec![IS, IX]),
-        ("table \"test\" segment from the start", vec![IX]),
+        ("table \"test\" segment from the start up to 0x6d", vec![IX]),
         ("table \"test\" row 0x61", vec![U]),
         ("table \"test\" segment from 0x6d", vec![IS]),
         ("table \"test\" row 0x6e", vec![S]),

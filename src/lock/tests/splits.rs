@@ -81,9 +81,9 @@ fn a_plan_made_before_a_split_is_taken_after_it() {
     table.split(b"m");
     drop(system);
     set.restart().unwrap();
-    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule).collect();
+    let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule.to_string()).collect();
     let expected = [
-        "table \"test\" segment from the start",
+        "table \"test\" segment from the start up to 0x6d",
         "table \"test\" row 0x63",
         "table \"test\" segment from 0x6d",
         "table \"test\" row 0x72",

@@ -8,10 +8,10 @@ use crate::error::Result;
 use crate::lock::mode::Mode::{S, U, X};
 
 /// A small generator with a seed, so that a failure can be run again.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -109,6 +109,18 @@ impl Bank {
         }
     }
 
+    fn merge(&self, at: u64) {
+        let left = self.table.locate(&key(at));
+        let Some(high) = &left.high else { return };
+        let right = self.table.locate(high);
+        let mut system = set(&self.manager);
+        let deadline = Instant::now() + Duration::from_millis(20);
+        let mut lock = |segment| system.lock_segment(&self.table, segment, X, deadline).unwrap();
+        if lock(&left) && lock(&right) {
+            self.table.merge(&key(at));
+        }
+    }
+
     fn run(&self, seed: u64, end: Instant, restarts: &AtomicU64) -> u64 {
         let mut dice = Dice(seed);
         let mut runs = 0;
@@ -121,7 +133,11 @@ impl Bank {
                     self.split(from);
                     0
                 }
-                3..20 => self.transfer(from, to),
+                3 if self.table.segments.read().len() > 6 => {
+                    self.merge(from);
+                    0
+                }
+                4..20 => self.transfer(from, to),
                 _ if from != to => self.transfer_by_upgrade(from, to),
                 _ => 0,
             };
