@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::mode::Mode;
+use super::mutant::{self, Mutant};
 use super::row_key::{KeyRoom, RowKey};
 use super::table::{LockTable, SegmentLock};
 
@@ -33,8 +34,11 @@ pub(crate) enum Level {
 /// `top` is the highest granule held, `from` the mode held on the wanted one.
 pub(crate) fn may_wait<G: Ord>(top: Option<&G>, wanted: &G, from: Option<Mode>, to: Mode) -> bool {
     match from {
-        None => top.is_none_or(|top| wanted > top),
-        Some(from) => matches!(from, Mode::U | Mode::SIX) && to == Mode::X && top == Some(wanted),
+        None => top.is_none_or(|top| wanted > top) || mutant::on(Mutant::WaitDownwards),
+        Some(from) => {
+            let alone = matches!(from, Mode::U | Mode::SIX) && to == Mode::X;
+            (alone || mutant::on(Mutant::WaitingConversions)) && top == Some(wanted)
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 use super::mode::Mode;
+use super::mutant::{self, Mutant};
 use super::queue::{Entry, Queue};
 use super::waiter::{Outcome, Waiter, Wakes};
 use super::word::{self, RETIRED, WAITERS};
@@ -111,7 +112,7 @@ impl Head {
     pub(crate) fn cancel(&self, waiter: &Arc<Waiter>, wakes: &mut Wakes) -> bool {
         let mut queue = self.queue.lock();
         let removed = queue.remove(|queued| Arc::ptr_eq(queued, waiter));
-        if removed {
+        if removed && !mutant::on(Mutant::CancelWakesNobody) {
             self.serve(&mut queue, None, wakes);
         }
         removed

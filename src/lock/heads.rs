@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::head::Enqueued;
 use super::map::{self, Entry as MapEntry, Map};
 use super::mode::Mode;
+use super::mutant::{self, Mutant};
 use super::queue::{Entry, Queue};
 use super::waiter::{Outcome, Waiter, Wakes};
 use super::word::{self, WAITERS};
@@ -87,7 +88,7 @@ impl<K: Eq + Hash + Clone> Heads<K> {
         let state = entry.get_mut();
         let queue = state.queue.as_mut();
         let removed = queue.is_some_and(|queue| queue.remove(|queued| Arc::ptr_eq(queued, waiter)));
-        if removed {
+        if removed && !mutant::on(Mutant::CancelWakesNobody) {
             state.serve(None, wakes);
             if state.word == 0 {
                 entry.remove();

@@ -21,6 +21,13 @@ mod locked;
 mod manager;
 mod map;
 mod mode;
+#[cfg(any(test, feature = "mutants"))]
+mod model;
+#[cfg(not(feature = "mutants"))]
+pub(crate) mod mutant;
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub mod mutant;
 mod names;
 mod owned;
 mod plan;
@@ -59,6 +66,10 @@ pub use manager::LockManager;
 pub use mode::Mode;
 pub use owned::OwnedLockGuard;
 pub use restarting::{RestartStage, RestartingCall};
+
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub use model::check as check_model;
 
 pub(crate) use head::Head;
 pub(crate) use limit::{Limit, check_all};

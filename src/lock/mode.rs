@@ -40,7 +40,7 @@ pub enum Mode {
 use Mode::{IS, IX, S, SIX, U, X};
 
 /// All modes, in the order of the tables.
-#[cfg(test)]
+#[cfg(any(test, feature = "mutants"))]
 pub(crate) const MODES: [Mode; 6] = [IS, IX, S, SIX, U, X];
 
 /// Row: held by one. Column: asked by another.

@@ -9,6 +9,7 @@ use super::granule::{Granule, Level, Target, may_wait};
 use super::held::{Held, HeldSegment, HeldTable, Wanted};
 use super::manager::LockManager;
 use super::mode::{Mode, raise};
+use super::mutant::{self, Mutant};
 use super::row_key::{KeyRoom, RowKey};
 use super::table::SegmentLock;
 
@@ -72,7 +73,8 @@ impl Held {
         try_slow: impl FnOnce(Option<Mode>) -> bool,
         target: impl FnOnce() -> Target,
     ) -> Result<(), Blocked> {
-        if may_wait(self.top(&mut KeyRoom::default()).as_ref(), &granule, from, to) {
+        let out_of_order = mutant::on(Mutant::DataBeforeNames) && granule < Granule::Database;
+        if may_wait(self.top(&mut KeyRoom::default()).as_ref(), &granule, from, to) || out_of_order {
             Err(Blocked::Wait(Box::new(Wanted { target: target(), from, to })))
         } else if try_slow(from) {
             Ok(())
@@ -158,8 +160,11 @@ impl Held {
             return Ok(false);
         }
         let intent = mode.intent();
-        self.lock_table(manager, at, intent)?;
-        let segment = self.lock_segment(at, key, |_| intent)?;
+        if !mutant::on(Mutant::NoParentIntents) {
+            self.lock_table(manager, at, intent)?;
+        }
+        let inside = if mutant::on(Mutant::InsertWithoutSegmentIx) { Mode::IS } else { intent };
+        let segment = self.lock_segment(at, key, |_| inside)?;
         if self.segments[segment].mode.covers_below(mode) {
             return Ok(false);
         }

@@ -15,6 +15,7 @@
 //! and a count can never run over into its neighbour. The test costs nothing.
 
 use super::mode::Mode;
+use super::mutant::{self, Mutant};
 
 /// The queue is not empty: nobody may pass it on the fast path (L4).
 pub(crate) const WAITERS: u64 = 1 << 51;
@@ -70,8 +71,9 @@ pub(crate) const fn admits(word: u64, from: Option<Mode>, to: Mode) -> bool {
 
 /// Whether the request can be granted at once: the holders admit it, nobody waits, and the granule is not gone.
 #[inline]
-pub(crate) const fn free(word: u64, from: Option<Mode>, to: Mode) -> bool {
-    word & (WAITERS | RETIRED) == 0 && admits(word, from, to)
+pub(crate) fn free(word: u64, from: Option<Mode>, to: Mode) -> bool {
+    let closed = if mutant::on(Mutant::NoFifo) { RETIRED } else { WAITERS | RETIRED };
+    word & closed == 0 && admits(word, from, to)
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ mod merge;
 mod record;
 mod run;
 mod settings;
+#[cfg(all(test, shuttle))]
+mod shuttle_tests;
 mod snapshot;
 mod split;
 mod tables;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::engine::Engine;
 use crate::events;
+use crate::lock::mutant::{self, Mutant};
 use crate::lock::{LockSet, LockTable, Mode};
 use crate::sync::Instant;
 use crate::table::segment::{PageList, Segment};
@@ -32,7 +33,8 @@ impl Engine {
         let ours = Arc::ptr_eq(&found, &segment.lock);
         // The intent on the table is taken by the same call and under the same deadline: a transaction that reads the
         // whole table may hold it for long, and the commit that brought the split is not to wait for that.
-        let locked = ours && matches!(locks.lock_segment(table, &found, Mode::X, Instant::now() + patience), Ok(true));
+        let mode = if mutant::on(Mutant::SplitUnderIx) { Mode::IX } else { Mode::X };
+        let locked = ours && matches!(locks.lock_segment(table, &found, mode, Instant::now() + patience), Ok(true));
         let parts = if locked { self.replace_by_parts(table, segment) } else { 0 };
         drop(locks);
         match parts {

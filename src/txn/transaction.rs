@@ -12,6 +12,7 @@ use super::write_set::{Write, WriteSet};
 use crate::codec::{Key, KeyBuf, encode_key, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lock::mutant::{self, Mutant};
 use crate::lock::{Limit, LockSet, Mode, check_all};
 use crate::options::{Durability, MAX_KEY_BYTES, MAX_PAGE_ROW_BYTES};
 use crate::table::rows::AnyRow;
@@ -157,6 +158,9 @@ impl Transaction {
             let _scope = context::enter(Activity::Transaction, self.site);
             writes.own_rows();
         }
+        if mutant::on(Mutant::EarlyRelease) {
+            locks.release_all();
+        }
         let committed = self.engine.apply(writes)?;
         locks.release_all();
         drop(locks);
@@ -195,6 +199,9 @@ impl Transaction {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
+        if mutant::on(Mutant::NoLockOnAbsentKey) && !self.is_there(state, &core, &key)? {
+            return Ok(None);
+        }
         Self::lock_row(state, &core, &key, mode)?;
         self.current(state, &core, &key)
     }

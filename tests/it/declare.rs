@@ -97,8 +97,9 @@ fn all_is_locked_before_the_closure_runs_and_in_order() {
             .iter()
             .filter(strong)
             .map(|locks| {
-                let granule = locks.granule.to_string();
-                format!("{} {}", granule.split(" 0x").next().unwrap(), locks.holders[0].mode)
+                let text = locks.granule.to_string();
+                let low = text.split(" up to ").next().unwrap().trim_end_matches(|c: char| c.is_ascii_digit());
+                format!("{} {}", low.trim_end(), locks.holders[0].mode)
             })
             .collect();
         let head = ["name \"palette\" S", "name \"renderer\" X", "table \"counts\" X"];

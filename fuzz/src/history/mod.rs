@@ -76,6 +76,8 @@ pub struct Summary {
     pub restarts: u64,
     /// Segments split while in use.
     pub splits: u64,
+    /// Segments merged while in use.
+    pub merges: u64,
     /// Checkpoints made while in use.
     pub checkpoints: u64,
     /// Stores.
@@ -87,9 +89,9 @@ pub struct Summary {
 impl Summary {
     /// The run as `name value` lines.
     pub fn lines(&self) -> String {
-        let Summary { operations, commits, waits, restarts, splits, checkpoints, rounds, anomalies } = self;
+        let Summary { operations, commits, waits, restarts, splits, merges, checkpoints, rounds, anomalies } = self;
         format!(
-            "operations {operations}\ncommits {commits}\nwaits {waits}\nrestarts {restarts}\nsplits {splits}\n\
+            "operations {operations}\ncommits {commits}\nwaits {waits}\nrestarts {restarts}\nsplits {splits}\nmerges {merges}\n\
              checkpoints {checkpoints}\nrounds {rounds}\nanomalies {anomalies}\n"
         )
     }
@@ -102,6 +104,7 @@ impl Summary {
         self.waits += waits;
         self.restarts += restarts;
         self.splits += status.segment_splits;
+        self.merges += status.segment_merges;
         self.checkpoints += status.checkpoints;
         self.rounds += 1;
         Ok(())

@@ -11,12 +11,16 @@ mod escalation;
 mod events;
 mod executor;
 mod liveness;
+#[cfg(loom)]
+mod loom_head;
 mod merges;
 mod model;
 mod model_traps;
 mod names;
 mod restarts;
 mod rows;
+#[cfg(shuttle)]
+mod shuttle_sets;
 mod speed;
 mod splits;
 mod stress;

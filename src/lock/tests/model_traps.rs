@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::model::{Program, WaitRule, explore, pairs, two_granules};
 use crate::lock::granule::may_wait;
 use crate::lock::mode::Mode::{self, IS, IX, S, U, X};
+use crate::lock::model::{Program, WaitRule, explore, guarded, guarded_pairs, pairs, two_granules};
 
 /// Any conversion on the highest granule held may wait.
 fn conversions_wait(top: Option<&usize>, wanted: &usize, from: Option<Mode>, to: Mode) -> bool {
@@ -66,6 +66,12 @@ fn the_sweep_sees_each_hole() {
         let (stuck, ..) = pairs(&programs, hole);
         assert!(stuck > 0, "{name}: not seen in {} programs", programs.len());
     }
+}
+
+#[test]
+fn a_name_that_is_waited_for_with_a_row_in_hand() {
+    let error = guarded_pairs(&guarded(), any_order_waits).unwrap_err();
+    assert!(error.contains("stuck"), "{error}");
 }
 
 /// A range of points, and whether it is written.

@@ -1,0 +1,155 @@
+//! Whole transactions on a database in memory under schedules that shuttle picks: locks, commit latch and splits.
+//!
+//! As in `lock::tests::shuttle_sets`, a case is a number from which all else follows, and a failure names its case.
+//! Threads move amounts between accounts in any order, add accounts in pairs and look at all of them; segments are so
+//! small that they are split meanwhile. No sum may be off, no pair be seen by half, nothing may deadlock.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::{Config, Runner};
+
+use crate::{Db, Options, Result, Table};
+
+const ACCOUNTS: Table<u32, Account> = Table::new("accounts");
+/// Accounts at the beginning. More are added behind and between them.
+const FIRST: u32 = 6;
+const AMOUNT: i64 = 100;
+/// Schedules of one case.
+const SCHEDULES: usize = 10;
+
+/// A balance, wide enough that few rows fill a page.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Account {
+    balance: i64,
+    filler: String,
+}
+
+fn account(balance: i64) -> Account {
+    Account { balance, filler: "f".repeat(900) }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    Transfer {
+        from: u32,
+        to: u32,
+        read_first: bool,
+    },
+    /// Two accounts that cancel each other out, so that half of them would be seen.
+    AddPair(u32),
+    Sum,
+    Named(u32),
+}
+
+fn dice(state: &mut u64, bound: u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) % bound
+}
+
+fn program(number: u64) -> Vec<Vec<Work>> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
+    let dice = &mut |bound| dice(&mut state, bound);
+    let threads = 2 + dice(2);
+    (0..threads)
+        .map(|thread| {
+            (0..2)
+                .map(|turn| match dice(6) {
+                    0..3 => {
+                        let from = dice(u64::from(FIRST)) as u32;
+                        let to = (from + 1 + dice(u64::from(FIRST) - 1) as u32) % FIRST;
+                        Work::Transfer { from: 10 * from, to: 10 * to, read_first: dice(2) == 0 }
+                    }
+                    3 => Work::AddPair((2 * thread + turn) as u32),
+                    4 => Work::Sum,
+                    _ => Work::Named(10 * dice(u64::from(FIRST)) as u32),
+                })
+                .collect()
+        })
+        .collect()
+}
+
+fn work(db: &Db, work: Work) -> Result<()> {
+    match work {
+        Work::Transfer { from, to, read_first } => db.transact(|tx| {
+            if read_first {
+                tx.get(ACCOUNTS, to)?;
+            }
+            tx.modify(ACCOUNTS, from, |account| account.balance -= 1)?;
+            tx.modify(ACCOUNTS, to, |account| account.balance += 1).map(drop)
+        }),
+        Work::AddPair(number) => db.transact(|tx| {
+            tx.put(ACCOUNTS, 1_000 + number, account(7))?;
+            tx.put(ACCOUNTS, 10 * (number % FIRST) + 1 + number % 8, account(-7))
+        }),
+        Work::Sum => db.transact(|tx| {
+            let rows = tx.len(ACCOUNTS)?;
+            assert!(rows >= u64::from(FIRST), "{rows} accounts");
+            let keys: Vec<u32> = (0..10 * FIRST).chain(1_000..1_010).collect();
+            let found = tx.get_many(ACCOUNTS, keys.iter().copied())?;
+            let seen: Vec<i64> = found.iter().flatten().map(|account| account.balance).collect();
+            assert_eq!(seen.iter().sum::<i64>(), AMOUNT * i64::from(FIRST), "{seen:?}");
+            assert_eq!(seen.len() as u64, rows, "a row more or less was counted than read");
+            Ok(())
+        }),
+        Work::Named(key) => {
+            let guard = db.lock("lead")?;
+            let before = db.get(ACCOUNTS, key)?.map(|account| account.balance);
+            drop(guard);
+            assert!(before.is_some());
+            db.transact(|tx| {
+                tx.modify(ACCOUNTS, key, |account| account.balance += 0)?;
+                tx.lock_shared("lead")
+            })
+        }
+    }
+}
+
+fn play(number: u64) {
+    let options = Options::new().segment_rows(4).scan_threads(1).lock_timeout(Duration::MAX);
+    let db = options.in_memory().expect("a database in memory opens");
+    for key in 0..FIRST {
+        db.put(ACCOUNTS, 10 * key, account(AMOUNT)).expect("a row is put");
+    }
+    let threads: Vec<_> = program(number)
+        .into_iter()
+        .map(|program| {
+            let db = db.clone();
+            shuttle::thread::spawn(move || program.into_iter().try_for_each(|step| work(&db, step)))
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("a thread of the case does not panic").expect("every transaction ends well");
+    }
+    work(&db, Work::Sum).expect("the last look ends well");
+    assert_eq!(db.locks().dump().granules.len(), 0, "all locks are given back");
+}
+
+fn setting(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().map_or(otherwise, |value| value.parse().expect("the setting is a number"))
+}
+
+#[expect(clippy::print_stderr, reason = "the case of a failure is what a reader needs")]
+fn cases<P: Scheduler + 'static>(scheduler: impl Fn(u64) -> P) {
+    let first = setting("GANGLINE_SEED", 1);
+    for number in first..first + setting("GANGLINE_CASES", 20) {
+        let runner = Runner::new(scheduler(number), Config::new());
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.run(move || play(number)))) {
+            let case = program(number);
+            eprintln!("case {number}, to be repeated with GANGLINE_SEED={number} GANGLINE_CASES=1: {case:?}");
+            resume_unwind(panic);
+        }
+    }
+}
+
+#[test]
+fn random_schedules() {
+    cases(|seed| RandomScheduler::new_from_seed(seed, SCHEDULES));
+}
+
+#[test]
+fn schedules_of_few_switches() {
+    cases(|seed| PctScheduler::new_from_seed(seed, 3, SCHEDULES));
+}
