@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// Entries copied in one go, during which writes wait.
 const ENTRIES: usize = 64;
 
+/// What copied entries are shown to before they are written: key and value.
+pub(crate) type Check<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// See the module's text.
 pub(crate) struct MirroredStore {
     /// Held shared by every call, so that nobody is in the store that is taken away.
@@ -55,12 +58,7 @@ impl MirroredStore {
     ///
     /// # Errors
     /// What either store says, now or at an earlier write.
-    pub(crate) fn copy_some(
-        &self,
-        tree: TreeId,
-        from: &[u8],
-        check: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-    ) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn copy_some(&self, tree: TreeId, from: &[u8], check: &mut Check<'_>) -> Result<Option<Vec<u8>>> {
         let mut mirror = self.mirror.lock();
         let mirror = mirror.as_mut().ok_or_else(ended)?;
         if let Some(error) = mirror.failure.take() {

@@ -25,6 +25,7 @@ mod rein;
 mod room;
 mod root;
 mod sled_folder;
+mod sled_log;
 mod sled_store;
 mod work_queue;
 
