@@ -6,7 +6,7 @@
 //! lock                        one process at a time
 //! root                        which sled folder, up to which commit, where the journal goes on: two slots
 //! journal/0000000001.journal  commits, append-only
-//! sled-000001/                pages and directory entries, written by checkpoints
+//! sled-000001/                pages and directory entries, written by checkpoints; compaction makes the next number
 //! sled-000001.conf            a copy of sled's settings, which it keeps in a file without a sync
 //! ```
 //!
