@@ -270,3 +270,50 @@ pub(crate) fn open_catalog_part(table: u32, checkpoint: u64, part: u16, bytes: &
         .map(<[u8]>::to_vec)
         .map_err(|fault| damaged("catalog entry", table, 0, checkpoint, fault))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(entries: u32) -> ListedPage {
+        let address = PageAddress { segment: 3, page: 100 };
+        ListedPage { low: KeyBuf::from(&b"low"[..]), stored: StoredPage { address, entries, rows: 1, checksum: 9 } }
+    }
+
+    fn read(value: &[u8]) -> Result<Vec<StoredPage>> {
+        let mut pages = Vec::new();
+        open_page_list(7, 3, 50, value, &mut pages)?;
+        Ok(pages.into_iter().map(|page| page.stored).collect())
+    }
+
+    #[test]
+    fn a_page_list_counts_the_entries_of_each_page() {
+        let pages = [listed(1), listed(2), listed(MAX_CHUNKS)];
+        let bodies = page_list_bodies(&pages);
+        assert_eq!(bodies.len(), 1);
+        let read = read(&seal_page_list(7, 3, 50, 1, &bodies[0])).unwrap();
+        assert_eq!(read, pages.map(|page| page.stored));
+    }
+
+    #[test]
+    fn a_page_list_of_format_1_has_pages_of_one_entry() {
+        let identity = PageIdentity { table: 7, segment: 3, page: 50, commit: 1 };
+        let body = [&b"\x03low\x03\x64\x01"[..], &9u64.to_le_bytes()].concat();
+        let value = seal(FrameKind::PageList, identity, &body);
+        assert_eq!(read(&value).unwrap(), [listed(1).stored]);
+        assert!(read(&seal(FrameKind::Directory, identity, &body)).is_err(), "another kind of entry");
+    }
+
+    #[test]
+    fn an_impossible_count_of_entries_is_refused() {
+        for entries in [0, MAX_CHUNKS + 1, u32::MAX] {
+            let bodies = page_list_bodies(&[listed(entries)]);
+            let error = read(&seal_page_list(7, 3, 50, 1, &bodies[0])).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Corrupted);
+        }
+        let mut last = listed(2);
+        last.stored.address.page = u64::MAX - 1;
+        let bodies = page_list_bodies(&[last]);
+        assert!(read(&seal_page_list(7, 3, 50, 1, &bodies[0])).is_err(), "ids beyond the last");
+    }
+}
