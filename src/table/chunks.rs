@@ -20,41 +20,64 @@ pub(crate) enum Found {
 pub(crate) fn read(store: &dyn PageStore, table: u32, stored: StoredPage) -> Result<Found> {
     if stored.entries == 1 {
         let mut read = None;
-        let found = store.read(TreeId(table), &stored.address.to_key(), &mut |bytes| {
-            read = Some(PageBytes::decode(bytes));
-        })?;
-        return Ok(match read.filter(|_| found) {
-            None => Found::Missing(0),
-            Some(decoded) => decoded.into(),
-        });
+        store.read(TreeId(table), &stored.address.to_key(), &mut |bytes| read = Some(PageBytes::decode(bytes)))?;
+        return Ok(read.map_or(Found::Missing(0), Found::from));
     }
-    let PageAddress { segment, page } = stored.address;
-    let identity = PageIdentity { table, segment, page, commit: 0 };
-    let mut addresses = stored.addresses().zip(0..);
-    let mut awaited = addresses.next();
-    let mut whole = Vec::new();
-    let mut fault = None;
-    // The entries lie side by side, and walking over them costs a tenth of looking each one up.
-    store.scan(TreeId(table), &stored.address.to_key(), &mut |key, value| {
-        let Some((address, number)) = awaited else { return ControlFlow::Break(()) };
-        if *key != address.to_key()[..] {
-            return ControlFlow::Break(());
-        }
-        match chunk::open(&identity, number, stored.entries, value) {
-            Ok(part) => whole.extend_from_slice(part),
-            Err(found) => {
-                fault = Some(found);
-                return ControlFlow::Break(());
+    let mut chunks = Chunks { table, stored, next: 0, whole: Vec::new(), fault: None };
+    while let Some(address) = chunks.awaited() {
+        let found = chunks.next;
+        // The entries lie side by side, and walking over them costs a tenth of looking each one up.
+        store.scan(TreeId(table), &address.to_key(), &mut |key, value| chunks.take(key, value))?;
+        if chunks.fault.is_none() && chunks.next == found {
+            // The walk may have missed what an engine moves about meanwhile; a look-up does not.
+            let key = address.to_key();
+            let there = store.read(TreeId(table), &key, &mut |value| _ = chunks.take(&key, value))?;
+            if !there {
+                return Ok(Found::Missing(found));
             }
         }
-        awaited = addresses.next();
-        if awaited.is_none() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    Ok(match (fault, awaited) {
-        (Some(fault), _) => Found::Damaged(fault),
-        (None, Some((_, number))) => Found::Missing(number),
-        (None, None) => PageBytes::decode(&whole).into(),
-    })
+        if let Some(fault) = chunks.fault {
+            return Ok(Found::Damaged(fault));
+        }
+    }
+    Ok(PageBytes::decode(&chunks.whole).into())
+}
+
+/// The chunks of a page so far.
+struct Chunks {
+    table: u32,
+    stored: StoredPage,
+    /// Number of the next chunk.
+    next: u32,
+    whole: Vec<u8>,
+    fault: Option<WireFault>,
+}
+
+impl Chunks {
+    /// The address of the next chunk; none when all are there.
+    fn awaited(&self) -> Option<PageAddress> {
+        self.stored.entry(self.next)
+    }
+
+    /// Adds the next chunk, if this entry is it.
+    fn take(&mut self, key: &[u8], value: &[u8]) -> ControlFlow<()> {
+        if self.awaited().is_none_or(|address| *key != address.to_key()[..]) {
+            return ControlFlow::Break(());
+        }
+        let PageAddress { segment, page } = self.stored.address;
+        let identity = PageIdentity { table: self.table, segment, page, commit: 0 };
+        match chunk::open(&identity, self.next, self.stored.entries, value) {
+            Ok(part) => {
+                self.whole.extend_from_slice(part);
+                self.next += 1;
+                ControlFlow::Continue(())
+            }
+            Err(fault) => {
+                self.fault = Some(fault);
+                ControlFlow::Break(())
+            }
+        }
+    }
 }
 
 impl From<std::result::Result<(PageIdentity, PageBytes), WireFault>> for Found {

@@ -25,10 +25,15 @@ pub(crate) struct StoredPage {
 }
 
 impl StoredPage {
+    /// The address of one of its entries; none beyond the last.
+    pub(crate) fn entry(self, number: u32) -> Option<PageAddress> {
+        let PageAddress { segment, page } = self.address;
+        (number < self.entries).then(|| PageAddress { segment, page: page + u64::from(number) })
+    }
+
     /// The addresses of all its entries.
     pub(crate) fn addresses(self) -> impl Iterator<Item = PageAddress> {
-        let PageAddress { segment, page } = self.address;
-        (0..u64::from(self.entries)).map(move |number| PageAddress { segment, page: page + number })
+        (0..self.entries).filter_map(move |number| self.entry(number))
     }
 }
 

@@ -166,6 +166,10 @@ impl Pager {
         ahead: &mut ReadAhead,
     ) -> Result<Option<PageView>> {
         let (Some(slot), Some(stored)) = (slots.first(), view.content.stored) else { return Ok(None) };
+        if stored.entries > 1 {
+            // It is walked over by itself, and what was read ahead stays for the pages behind it.
+            return self.load(table, slot, Some(number), keep, view);
+        }
         let mut read = ahead.take(stored.address);
         if read.is_none() {
             ahead.fill(self, table, slots, number)?;

@@ -54,7 +54,11 @@ impl Entry {
     /// The entry of a commit: its text is known from its number, and has another length each time.
     fn of(writer: u32, seq: u64) -> Entry {
         let fill = char::from(b'a' + (seq % 26) as u8);
-        let length = 20 + (seq * 37 + u64::from(writer)) % 300;
+        let length = match seq % 40 {
+            // Some are kept in chunks; a slot has a large one in one round and a small one in the next.
+            7 => 50_000 + seq * 4_001 % 250_000,
+            _ => 20 + (seq * 37 + u64::from(writer)) % 300,
+        };
         Entry { seq, text: std::iter::repeat_n(fill, length as usize).collect() }
     }
 }
