@@ -347,7 +347,8 @@ fn engine_and_unsafe(source: &Source) -> Found {
         if word == "sled" && library && source.path != "src/storage/sled_store.rs" {
             found.push((source.line(at), "only storage/sled_store.rs may name sled: use the page store".to_owned()));
         }
-        if word == "unsafe" {
+        // What takes the place of the C library's functions cannot be safe; clippy wants a reason for each block there.
+        if word == "unsafe" && !source.path.starts_with("fuzz/shim/") {
             found.push((source.line(at), "unsafe is denied".to_owned()));
         }
     }

@@ -5,20 +5,32 @@
 //! - [`history`]: random transactions, whose history must have a serial order;
 //! - `mutants`: rules of the library left out on purpose, which the others must see (with the feature of that name);
 //! - [`starve`]: threads that want the same few rows, none of which may wait for long;
-//! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost.
+//! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost;
+//! - [`power`]: the same for what a disk may hold when the power is cut;
+//! - [`flip`]: one damage to one file, which must be noticed;
+//! - [`eio`]: a disk that refuses a call;
+//! - [`full`]: a disk that runs full;
+//! - [`soak`]: a long run, whose memory and disk must not grow.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
 //! of them finds, the others can repeat.
 
 pub mod args;
 pub mod crash;
+pub mod eio;
+pub mod flip;
+pub mod full;
 pub mod history;
 pub mod model;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod power;
 pub mod random;
+pub mod shim;
+pub mod soak;
 pub mod starve;
 pub mod transfer;
+pub mod trial;
 
 /// Why a run stopped: what was found, and how to see it again.
 #[derive(Debug)]

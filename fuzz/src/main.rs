@@ -3,14 +3,16 @@
 //! Ends with 0 when nothing was found, 1 when something was, 2 when the command line is wrong.
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use gangline_torture::args::Args;
+use gangline_torture::crash::Load;
 use gangline_torture::model::op::Promise;
 #[cfg(feature = "mutants")]
 use gangline_torture::mutants;
-use gangline_torture::{Failure, crash, history, model, starve, transfer};
+use gangline_torture::{Failure, crash, eio, flip, full, history, model, power, soak, starve, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -27,6 +29,20 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)
+  power     what a disk may hold after a power cut
+            --cuts N (500)  --seed S (1)  --page 4|7 (both)  --cuts-a-trace N (200)
+            --commits N (2000, of each trace)  --dir FOLDER (in memory)
+            --defaults (sled without the rein, which must lose)
+            --again FOLDER --cut N --image S (one image of a trace that was kept)
+  flip      one damage to one file of a store
+            --flips N (500)  --seed S (1)  --dir FOLDER (in memory)
+  eio       a disk that refuses a call
+            --faults N (100)  --seed S (1)  --dir FOLDER (in memory)
+  disk-full a disk that runs full, as root
+            --fills N (20)  --seed S (1)
+  soak      a long run with little memory
+            --minutes N (30)  --rows N (5000000)  --threads T (4)  --cache-mib N (64)  --pace SECONDS (60)
+            --seed S (1)  --dir FOLDER (the system's for temporary files)
   mutants   rules of the locks left out one at a time, which the checks must see; built with --features mutants
             --seconds N (60, for each)  --only NAME  --seed S (1)
 ";
@@ -56,7 +72,10 @@ impl From<std::io::Error> for End {
 }
 
 fn main() -> ExitCode {
-    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process"]).map_err(End::from).and_then(run) {
+    let (text, code) = match Args::read(std::env::args().skip(1), &["in-process", "defaults", "go-on", "close"])
+        .map_err(End::from)
+        .and_then(run)
+    {
         Ok(()) => return ExitCode::SUCCESS,
         Err(End::WrongArguments(text)) => (format!("{text}\n\n{USAGE}"), 2),
         Err(End::Found(failure)) => (format!("failed: {failure}\n"), 1),
@@ -112,20 +131,54 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             crash::run(&plan)?.lines()
         }
+        "power" | "flip" | "eio" | "disk-full" | "soak" => disk(args)?,
         #[cfg(feature = "mutants")]
-        "mutants" => {
-            let plan = mutants::Plan {
-                time: Duration::from_secs(args.option_or("seconds", 60)?),
-                only: args.option("only")?,
-                seed: args.option_or("seed", 1)?,
-            };
-            args.finish()?;
-            return Ok(mutants::run(&plan, &mut std::io::stdout().lock())?);
-        }
+        "mutants" => return mutants_all(args),
         #[cfg(feature = "mutants")]
         "mutant-child" => return mutant_child(args),
         "postgres" => postgres(args)?,
-        // The two that this program starts itself.
+        _ => return child(args),
+    };
+    std::io::stdout().write_all(lines.as_bytes())?;
+    Ok(())
+}
+
+/// The commands that are about disks.
+fn disk(mut args: Args) -> Result<String, End> {
+    Ok(match args.command.as_str() {
+        "power" => power_lines(args)?,
+        "flip" => {
+            let (flips, seed) = (args.option_or("flips", 500)?, args.option_or("seed", 1)?);
+            let plan = flip::Plan { flips, seed, dir: args.option("dir")? };
+            args.finish()?;
+            let summary = flip::run(&plan)?;
+            judged(summary.lines(), summary.all.is_bad())?
+        }
+        "eio" => {
+            let (faults, seed) = (args.option_or("faults", 100)?, args.option_or("seed", 1)?);
+            let plan = eio::Plan { faults, seed, dir: args.option("dir")? };
+            args.finish()?;
+            let summary = eio::run(&plan)?;
+            judged(summary.lines(), summary.is_bad())?
+        }
+        "disk-full" => {
+            let plan = full::Plan { fills: args.option_or("fills", 20)?, seed: args.option_or("seed", 1)? };
+            args.finish()?;
+            let summary = full::run(&plan)?;
+            judged(summary.lines(), summary.is_bad())?
+        }
+        _ => soak_lines(args)?,
+    })
+}
+
+/// What a run found: an error where it must not be.
+fn judged(lines: String, is_bad: bool) -> Result<String, End> {
+    if is_bad { Err(End::Found(Failure(lines))) } else { Ok(lines) }
+}
+
+/// The commands with which this program starts itself.
+fn child(mut args: Args) -> Result<(), End> {
+    let lines = match args.command.as_str() {
         "model-child" => {
             let promise = match args.option_or("durability", "immediate".to_owned())?.as_str() {
                 "eventual" => Promise::Eventual,
@@ -135,15 +188,102 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             return Ok(model::remote::serve(&place, promise)?);
         }
-        "crash-child" => {
-            let (place, seed) = (args.path("store")?, args.option_or("seed", 1)?);
+        "crash-child" => return crash_child(args),
+        "power-child" => {
+            let (root, load) = (args.path("root")?, load(&mut args)?);
+            let (commits, seed) = (args.option_or("commits", 100)?, args.option_or("seed", 1)?);
             args.finish()?;
-            return Ok(crash::child::write(&place, seed)?);
+            return Ok(power::child::record(&root, load, commits, seed)?);
+        }
+        "eio-child" => {
+            let (root, load) = (args.path("root")?, load(&mut args)?);
+            let (commits, seed) = (args.option_or("commits", 100)?, args.option_or("seed", 1)?);
+            args.finish()?;
+            eio::child(&root, load, commits, seed)?
+        }
+        "full-child" => {
+            let (disk, seed) = (args.path("disk")?, args.option_or("seed", 1)?);
+            let moment = args.option_or("moment", String::new())?;
+            args.finish()?;
+            full::child(&disk, &moment, seed)?
+        }
+        "power-look" => {
+            let (store, load, go_on) = (args.path("store")?, load(&mut args)?, args.flag("go-on"));
+            let promised = power::promises(&args.option_or("promised", String::new())?)?;
+            args.finish()?;
+            power::child::look(&power::child::Look { store: &store, load, promised: &promised, go_on })?.lines()
+        }
+        "flip-make" => {
+            let (store, close) = (args.path("store")?, args.flag("close"));
+            args.finish()?;
+            return Ok(flip::data::make(&store, close)?);
+        }
+        "flip-look" => {
+            let store = args.path("store")?;
+            args.finish()?;
+            flip::look::look(&store)?.line() + "\n"
         }
         other => return Err(End::WrongArguments(format!("there is no command {other:?}"))),
     };
     std::io::stdout().write_all(lines.as_bytes())?;
     Ok(())
+}
+
+fn load(args: &mut Args) -> Result<Load, String> {
+    let Load { slots, text_bytes, large_bytes } = Load::default();
+    Ok(Load { slots: args.option_or("slots", slots)?, text_bytes: args.option_or("text", text_bytes)?, large_bytes })
+}
+
+fn soak_lines(mut args: Args) -> Result<String, End> {
+    let plan = soak::Plan {
+        time: Duration::from_secs(60 * args.option_or("minutes", 30)?),
+        pace: Duration::from_secs(args.option_or("pace", 60)?),
+        rows: args.option_or("rows", 5_000_000)?,
+        threads: args.option_or("threads", 4)?,
+        cache_bytes: args.option_or("cache-mib", 64)? << 20,
+        seed: args.option_or("seed", 1)?,
+        dir: args.option("dir")?,
+    };
+    args.finish()?;
+    let summary = soak::run(&plan, &mut std::io::stdout())?;
+    judged(summary.lines(), summary.is_bad())
+}
+
+fn power_lines(mut args: Args) -> Result<String, End> {
+    let defaults = args.flag("defaults");
+    if let Some(folder) = args.option::<PathBuf>("again")? {
+        let (cut, image) = (args.option_or("cut", 0)?, args.option_or("image", 1)?);
+        args.finish()?;
+        return Ok(power::again(&folder, cut, image, defaults)?);
+    }
+    let plan = power::Plan {
+        cuts: args.option_or("cuts", 500)?,
+        // Losses are rare enough without the rein, too: more traces find them sooner.
+        cuts_a_trace: args.option_or("cuts-a-trace", if defaults { 10 } else { 200 })?,
+        commits: args.option_or("commits", 2_000)?,
+        seed: args.option_or("seed", 1)?,
+        page: args.option("page")?,
+        defaults,
+        dir: args.option("dir")?,
+    };
+    args.finish()?;
+    let summary = power::run(&plan)?;
+    match (defaults, summary.bad_cuts) {
+        (false, 0) | (true, 1..) => Ok(summary.lines()),
+        (true, 0) => Err(End::Found(Failure(format!("{}nothing was lost: this proves nothing", summary.lines())))),
+        (false, _) => Err(End::Found(Failure(summary.lines()))),
+    }
+}
+
+#[cfg(feature = "mutants")]
+fn mutants_all(mut args: Args) -> Result<(), End> {
+    let plan = mutants::Plan {
+        time: Duration::from_secs(args.option_or("seconds", 60)?),
+        only: args.option("only")?,
+        seed: args.option_or("seed", 1)?,
+    };
+    args.finish()?;
+    Ok(mutants::run(&plan, &mut std::io::stdout().lock())?)
 }
 
 #[cfg(feature = "mutants")]
@@ -172,4 +312,10 @@ fn postgres(mut args: Args) -> Result<String, End> {
 fn postgres(_: Args) -> Result<String, End> {
     let text = "this program was built without a client: cargo run --release -p gangline-torture --features postgres";
     Err(Failure(text.to_owned()).into())
+}
+
+fn crash_child(mut args: Args) -> Result<(), End> {
+    let (place, seed) = (args.path("store")?, args.option_or("seed", 1)?);
+    args.finish()?;
+    Ok(crash::child::write(&place, seed)?)
 }

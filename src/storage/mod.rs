@@ -23,6 +23,7 @@ mod poison;
 mod rein;
 mod root;
 mod sled_folder;
+mod sled_log;
 mod sled_store;
 mod work_queue;
 

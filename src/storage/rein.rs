@@ -12,6 +12,14 @@ const LIMIT: usize = SEGMENT_BYTES / 2;
 /// A value may make sled write its whole leaf again: up to 17 values, and some overhead.
 const LEAF_FACTOR: usize = 20;
 
+/// Set, in builds with the feature `torture` only, to run sled with its defaults and without the rein.
+const OFF: &str = "GANGLINE_UNREINED";
+
+/// Whether sled is held on the rein. Always, but for the test that must see data lost without it.
+pub(super) fn is_on() -> bool {
+    !cfg!(feature = "torture") || std::env::var_os(OFF).is_none()
+}
+
 /// What was written since the last sync, at its worst.
 #[derive(Debug)]
 pub(super) struct Rein {

@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::sled_log;
+
 /// sled's one file of data.
 const DATA: &str = "db";
 /// sled's settings, without which nothing can be opened.
@@ -34,7 +36,8 @@ impl SledFolder {
     }
 
     /// Makes ready for opening: removes unfinished snapshots, which sled takes for its newest, and restores settings
-    /// that were torn.
+    /// that were torn. Where there is no copy of them either, it was the making of the store that was cut off: sled then
+    /// writes them anew, and they are always the same.
     pub(super) fn prepare(&self) -> io::Result<()> {
         fs::create_dir_all(self.path.join(BLOBS))?;
         for snapshot in self.snapshots()? {
@@ -44,9 +47,14 @@ impl SledFolder {
         }
         let settings = self.path.join(SETTINGS);
         let is_whole = |path: &Path| fs::read(path).is_ok_and(|bytes| settings_are_whole(&bytes));
-        if self.path.join(DATA).exists() && !is_whole(&settings) && is_whole(&self.settings_copy) {
+        if is_whole(&settings) {
+            return Ok(());
+        }
+        if is_whole(&self.settings_copy) {
             fs::copy(&self.settings_copy, &settings)?;
             sync(&settings)?;
+        } else if settings.exists() {
+            fs::remove_file(settings)?;
         }
         Ok(())
     }
@@ -71,6 +79,16 @@ impl SledFolder {
     pub(super) fn sync_entries(&self) -> io::Result<()> {
         sync_dir(&self.path.join(BLOBS))?;
         sync_dir(&self.path)
+    }
+
+    /// Fails where sled would not be able to read its data while it opens, and would go on without it.
+    pub(super) fn check_readable(&self) -> io::Result<()> {
+        sled_log::check_readable(&self.path, DATA).map(drop)
+    }
+
+    /// The same, and puts on disk what the system may only pretend to have put there.
+    pub(super) fn write_again(&self) -> io::Result<()> {
+        sled_log::write_again(&self.path, DATA).map(drop)
     }
 
     /// A handle of our own on the data, to sync it with: sled's flush only asks the system to begin writing.

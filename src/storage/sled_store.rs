@@ -7,6 +7,8 @@
 //! - **Every call is fenced.** sled panics on damaged files and was seen to hang: panics become `Corrupted` or
 //!   `Poisoned`, and callers of the writing thread give up when it does not move for [`STALL_LIMIT`].
 //! - **Its iterators never end after an error**, so a scan stops at the first.
+//! - **It overwrites what it cannot read** while it opens, so all of that is read once before, and written again in case
+//!   an earlier sync failed.
 //! - **Its snapshot is only written while it opens**, and damage behind the snapshot makes it panic. So closing a store
 //!   that was written opens it once more.
 //! - Never called here: `transaction`, `apply_batch`, `checksum` (they slow the process down for ever), `flush_async`
@@ -26,7 +28,7 @@ use parking_lot::RwLock;
 
 use super::page_store::{EntryVisitor, PageStore, StoreOp, TreeId, check_batch};
 use super::poison::Poison;
-use super::rein::{Rein, SEGMENT_BYTES};
+use super::rein::{self, Rein, SEGMENT_BYTES};
 use super::sled_folder::{SledFolder, retry};
 use super::work_queue::{Lost, Progress, WorkQueue};
 use crate::error::{Error, ErrorKind, Result};
@@ -87,6 +89,9 @@ impl SledStore {
         let folder = SledFolder::new(dir, name);
         let failed = |error| Error::io("open the page store in", folder.path(), error);
         folder.prepare().map_err(failed)?;
+        if rein::is_on() {
+            folder.write_again().map_err(failed)?;
+        }
         let db = open_db(&folder)?;
         folder.settle().map_err(failed)?;
         let data = folder.open_data().map_err(failed)?;
@@ -253,7 +258,7 @@ impl Writer {
     /// Keeps the rein before something is written.
     fn before(&mut self, value_len: Option<usize>) -> Result<()> {
         self.wrote = true;
-        if self.rein.must_sync_before(value_len) { self.flush() } else { Ok(()) }
+        if self.rein.must_sync_before(value_len) && rein::is_on() { self.flush() } else { Ok(()) }
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -317,6 +322,7 @@ impl Writer {
         let failed = |error| Error::io("close the page store in", folder.path(), error);
         let mut free = folder.wait_unlocked(LOCK_WAIT).map_err(failed)?;
         if free && self.wrote {
+            folder.check_readable().map_err(failed)?;
             let db = open_db(folder)?;
             self.progress.step();
             fenced(folder.path(), "close", || {
@@ -340,7 +346,9 @@ fn open_db(folder: &SledFolder) -> Result<sled::Db> {
     if moved.is_empty() {
         return Err(error);
     }
-    open_db_once(folder).map_err(|_| {
+    // Now all of the log is read.
+    let readable = folder.check_readable().map_err(|error| Error::io("read the page store in", folder.path(), error));
+    readable.and_then(|()| open_db_once(folder)).map_err(|_| {
         folder.put_snapshots_back(&moved);
         error
     })
@@ -348,11 +356,11 @@ fn open_db(folder: &SledFolder) -> Result<sled::Db> {
 
 /// Opens sled, as often as it takes for an earlier handle to let go.
 fn open_db_once(folder: &SledFolder) -> Result<sled::Db> {
-    let config = sled::Config::new()
-        .path(folder.path())
-        .cache_capacity(CACHE_BYTES)
-        .segment_size(SEGMENT_BYTES)
-        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    let config = sled::Config::new().path(folder.path()).cache_capacity(CACHE_BYTES);
+    let config = match rein::is_on() {
+        true => config.segment_size(SEGMENT_BYTES).flush_every_ms(Some(FLUSH_EVERY_MS)),
+        false => config,
+    };
     retry(LOCK_WAIT, || {
         fenced(folder.path(), "open", || match config.open() {
             Ok(db) => Ok(Some(db)),

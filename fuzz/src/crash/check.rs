@@ -2,7 +2,7 @@
 
 use gangline::Db;
 
-use super::{COUNTER, DATA, Entry, HEADS, LOG, LOG_LENGTH, LOGGED, PAIRS, SLOTS};
+use super::{COUNTER, DATA, HEADS, LOG, LOG_LENGTH, LOGGED, Load, PAIRS};
 use crate::Failure;
 
 /// What was found wrong.
@@ -16,14 +16,30 @@ pub struct Findings {
     pub verify_errors: u64,
 }
 
+impl Findings {
+    /// The findings as `name value` lines.
+    pub fn lines(&self) -> String {
+        let Findings { lost, torn, verify_errors } = self;
+        format!("lost {lost}\ntorn {torn}\nverify_errors {verify_errors}\n")
+    }
+}
+
+impl std::ops::AddAssign for Findings {
+    fn add_assign(&mut self, other: Findings) {
+        self.lost += other.lost;
+        self.torn += other.torn;
+        self.verify_errors += other.verify_errors;
+    }
+}
+
 /// Checks all writers, the log that two of them share, and the store itself. `promised` holds the newest promised
 /// commit of each writer.
-pub fn check(db: &Db, promised: &[u64]) -> Result<Findings, Failure> {
+pub fn check(db: &Db, load: Load, promised: &[u64]) -> Result<Findings, Failure> {
     let mut findings = Findings::default();
     for (writer, promised) in (0..).zip(promised) {
         let head = db.get(HEADS, writer)?.map_or(0, |seq| *seq);
         findings.lost += promised.saturating_sub(head);
-        findings.torn += torn_of_writer(db, writer, head)?;
+        findings.torn += torn_of_writer(db, load, writer, head)?;
     }
     findings.torn += torn_of_log(db)?;
     findings.verify_errors += u64::from(!db.verify()?.is_clean());
@@ -31,12 +47,12 @@ pub fn check(db: &Db, promised: &[u64]) -> Result<Findings, Failure> {
 }
 
 /// Each slot of a writer holds its newest commit up to the head, in both tables.
-fn torn_of_writer(db: &Db, writer: u32, head: u64) -> Result<u64, Failure> {
+fn torn_of_writer(db: &Db, load: Load, writer: u32, head: u64) -> Result<u64, Failure> {
     let mut torn = 0;
-    for slot in 0..SLOTS {
+    for slot in 0..load.slots {
         // The newest number up to the head that belongs into this slot; commits count from 1.
-        let newest = head.checked_sub((head + SLOTS - slot) % SLOTS).filter(|seq| *seq > 0);
-        let expected = newest.map(|seq| Entry::of(writer, seq));
+        let newest = head.checked_sub((head + load.slots - slot) % load.slots).filter(|seq| *seq > 0);
+        let expected = newest.map(|seq| load.entry(writer, seq));
         let data = db.get(DATA, (writer, slot))?;
         let pair = db.get(PAIRS, (writer, slot))?;
         torn += u64::from(data.as_deref() != expected.as_ref()) + u64::from(pair.as_deref() != expected.as_ref());
@@ -63,21 +79,26 @@ fn torn_of_log(db: &Db) -> Result<u64, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crash::child::commit_for_test as commit;
+    use crate::crash::writer::commit_for_test as commit;
 
     #[test]
     fn whole_commits_are_clean_and_half_ones_are_not() {
+        let load = Load::default();
         let db = Db::in_memory().expect("a store in memory");
         for seq in 1..=700 {
-            (0..4).for_each(|writer| commit(&db, writer, seq).expect("nothing stands in the way"));
+            (0..4).for_each(|writer| commit(&db, load, writer, seq).expect("nothing stands in the way"));
         }
         let clean = Findings::default();
-        assert_eq!(check(&db, &[700, 700, 0, 3]).expect("readable"), clean);
-        assert_eq!(check(&db, &[700, 701, 0, 705]).expect("readable"), Findings { lost: 6, ..clean });
+        assert_eq!(check(&db, load, &[700, 700, 0, 3]).expect("readable"), clean);
+        assert_eq!(check(&db, load, &[700, 701, 0, 705]).expect("readable"), Findings { lost: 6, ..clean });
         db.put(HEADS, 3, 701).expect("writable");
-        assert_eq!(check(&db, &[0; 4]).expect("readable"), Findings { torn: 2, ..clean });
+        assert_eq!(check(&db, load, &[0; 4]).expect("readable"), Findings { torn: 2, ..clean });
         db.put(HEADS, 3, 700).expect("writable");
         db.remove(LOG, 1_200).expect("writable");
-        assert_eq!(check(&db, &[0; 4]).expect("readable").torn, 2, "a gap in the log, and one in a writer's commits");
+        assert_eq!(
+            check(&db, load, &[0; 4]).expect("readable").torn,
+            2,
+            "a gap in the log, and one in a writer's commits"
+        );
     }
 }

@@ -6,12 +6,11 @@
 
 pub mod check;
 pub mod child;
+pub(crate) mod life;
+pub mod writer;
 
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gangline::{Db, Durability, Options, Table};
 use serde::{Deserialize, Serialize};
@@ -22,14 +21,10 @@ use check::Findings;
 
 /// Threads that write, in the child.
 pub const WRITERS: u32 = 4;
-/// Rows that a writer overwrites in turn.
-const SLOTS: u64 = 300;
 /// Entries of the common log that are kept.
 const LOG_LENGTH: u64 = 500;
 /// Kills of one store before the next is begun.
 const KILLS_A_STORE: u64 = 40;
-/// A child that has promised nothing for so long hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The newest commit of each writer.
 const HEADS: Table<u32, u64> = Table::new("heads");
@@ -44,26 +39,59 @@ const COUNTER: Table<u8, u64> = Table::new("counter");
 /// Writers below this one append to the log too.
 const LOGGED: u32 = 2;
 
+/// What the child says of where it is. Each line tells that a phase has begun.
+pub(crate) mod phase {
+    pub(crate) const OPENING: &str = "opening";
+    pub(crate) const OPENED: &str = "opened";
+    pub(crate) const CHECKPOINT: &str = "checkpoint";
+    pub(crate) const CHECKPOINTED: &str = "checkpointed";
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     seq: u64,
     text: String,
 }
 
-impl Entry {
+/// How much the writers write.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Rows that a writer overwrites in turn.
+    pub slots: u64,
+    /// The longest text of a row, in bytes.
+    pub text_bytes: u64,
+    /// The same of every fortieth row, which is to be kept in chunks; 0: none is.
+    pub large_bytes: u64,
+}
+
+impl Default for Load {
+    /// Small rows, some forty of which share a page.
+    fn default() -> Self {
+        Load { slots: 300, text_bytes: 320, large_bytes: 0 }
+    }
+}
+
+impl Load {
+    /// Small rows, and some of 50 to 300 KiB.
+    pub(crate) fn with_large_rows() -> Self {
+        Load { large_bytes: 300 << 10, ..Load::default() }
+    }
+
     /// The entry of a commit: its text is known from its number, and has another length each time.
-    fn of(writer: u32, seq: u64) -> Entry {
+    fn entry(self, writer: u32, seq: u64) -> Entry {
         let fill = char::from(b'a' + (seq % 26) as u8);
+        let shortest = if self.text_bytes < 1_000 { 20 } else { self.text_bytes * 3 / 4 };
         let length = match seq % 40 {
-            // Some are kept in chunks; a slot has a large one in one round and a small one in the next.
-            7 => 50_000 + seq * 4_001 % 250_000,
-            _ => 20 + (seq * 37 + u64::from(writer)) % 300,
+            // A slot has a large one in one round and a small one in the next.
+            7 if self.large_bytes > 0 => self.large_bytes / 6 + seq * 4_001 % (self.large_bytes / 6 * 5),
+            _ => shortest + (seq * 37 + u64::from(writer)) % (self.text_bytes - shortest),
         };
         Entry { seq, text: std::iter::repeat_n(fill, length as usize).collect() }
     }
 }
 
-fn open(place: &Path) -> gangline::Result<Db> {
+/// Opens the store with small limits, so that much happens in little time.
+pub fn open(place: &Path) -> gangline::Result<Db> {
     Options::new()
         .durability(Durability::Immediate)
         .eventual_sync(Duration::from_millis(20))
@@ -90,6 +118,10 @@ pub struct Summary {
     pub kills: u64,
     /// Commits that were promised before a kill.
     pub promised: u64,
+    /// Kills that came while the store was being opened.
+    pub in_recovery: u64,
+    /// Kills that came while a checkpoint was being made.
+    pub in_checkpoint: u64,
     /// All that the checks found.
     pub findings: Findings,
 }
@@ -97,8 +129,11 @@ pub struct Summary {
 impl Summary {
     /// The run as `name value` lines.
     pub fn lines(&self) -> String {
-        let Summary { kills, promised, findings: Findings { lost, torn, verify_errors } } = self;
-        format!("kills {kills}\npromised {promised}\nlost {lost}\ntorn {torn}\nverify_errors {verify_errors}\n")
+        let Summary { kills, promised, in_recovery, in_checkpoint, findings } = self;
+        format!(
+            "kills {kills}\npromised {promised}\nin_recovery {in_recovery}\nin_checkpoint {in_checkpoint}\n{}",
+            findings.lines()
+        )
     }
 }
 
@@ -113,7 +148,10 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
             promised = [0; WRITERS as usize];
         }
         let mut random = Random::part(plan.seed, kill);
-        summary.promised += write_and_kill(folder.path(), &mut random, &mut promised)?;
+        let life = life::write_and_kill(folder.path(), &mut random, &mut promised)?;
+        summary.promised += life.promised;
+        summary.in_recovery += u64::from(life.phase == phase::OPENING);
+        summary.in_checkpoint += u64::from(life.phase == phase::CHECKPOINT);
         summary.kills += 1;
         let findings = match open(folder.path()) {
             Ok(db) => look(db, &promised, kill.is_multiple_of(2)),
@@ -138,7 +176,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
 
 /// Checks the store and leaves it, closed or just dropped.
 fn look(db: Db, promised: &[u64], close: bool) -> Result<Findings, Failure> {
-    let findings = check::check(&db, promised)?;
+    let findings = check::check(&db, Load::with_large_rows(), promised)?;
     if close {
         db.close()?;
     }
@@ -152,62 +190,4 @@ fn keep(folder: &Path) -> PathBuf {
         Ok(()) => kept,
         Err(_) => folder.to_owned(),
     }
-}
-
-/// One life of the child. Returns how many commits it promised.
-fn write_and_kill(place: &Path, random: &mut Random, promised: &mut [u64]) -> Result<u64, Failure> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(["crash-child", "--seed", &random.next().to_string(), "--store"])
-        .arg(place)
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let output = child.stdout.take().expect("its standard output is a pipe");
-    let (sender, lines) = channel();
-    let reader = std::thread::spawn(move || {
-        BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-    });
-    // Some kills come while the store is being opened, most while it is written.
-    let opening = random.below(4) == 0;
-    let mut count = 0;
-    let alive = if opening { Ok(()) } else { take(&lines, Instant::now() + PATIENCE, 1, promised, &mut count) };
-    let limit = if opening { 60 } else { 400 };
-    let moment = Instant::now() + Duration::from_micros(random.below(limit * 1_000));
-    let written = take(&lines, moment, u64::MAX, promised, &mut count);
-    child.kill()?;
-    let status = child.wait()?;
-    drop(reader.join());
-    // What was promised before the kill may still be in the pipe.
-    take(&lines, Instant::now(), u64::MAX, promised, &mut count)?;
-    match alive.and(written) {
-        Ok(()) => Ok(count),
-        Err(Failure(what)) => Err(Failure(format!("the child said {what:?} and ended with {status}"))),
-    }
-}
-
-/// Notes promises until the moment has come, or enough of them.
-fn take(
-    lines: &Receiver<String>,
-    until: Instant,
-    enough: u64,
-    promised: &mut [u64],
-    count: &mut u64,
-) -> Result<(), Failure> {
-    let mut taken = 0;
-    while taken < enough {
-        match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(line) => {
-                let promise = line.split_once(' ').and_then(|(writer, seq)| {
-                    let (writer, seq) = (writer.parse::<usize>().ok()?, seq.parse::<u64>().ok()?);
-                    Some((promised.get_mut(writer)?, seq))
-                });
-                let (newest, seq) = promise.ok_or(Failure(line))?;
-                *newest = seq.max(*newest);
-                taken += 1;
-                *count += 1;
-            }
-            // The process is there and quiet, or has been killed and said all that it had to say.
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
-        }
-    }
-    Ok(())
 }

@@ -186,6 +186,21 @@ fn torn_settings_are_restored_from_the_copy() {
 }
 
 #[test]
+fn settings_that_were_torn_while_they_were_made_are_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    SledStore::open(dir.path(), NAME).unwrap().close().unwrap();
+    let settings = dir.path().join(NAME).join("conf");
+    let good = fs::read(&settings).unwrap();
+    // As a write leaves it that failed half-way, before there was anything else.
+    fs::remove_dir_all(dir.path().join(NAME)).unwrap();
+    fs::remove_file(dir.path().join(format!("{NAME}.conf"))).unwrap();
+    fs::create_dir(dir.path().join(NAME)).unwrap();
+    fs::write(&settings, &good[..good.len() - 4]).unwrap();
+    SledStore::open(dir.path(), NAME).unwrap().close().unwrap();
+    assert_eq!(fs::read(&settings).unwrap(), good);
+}
+
+#[test]
 fn a_store_that_is_open_elsewhere_is_refused_after_a_while() {
     let dir = tempfile::tempdir().unwrap();
     let first = SledStore::open(dir.path(), NAME).unwrap();
