@@ -133,7 +133,7 @@ impl Options {
 
     /// Largest row, in encoded bytes without its key (default 16 MiB, at most 64 MiB). A row must also fit
     /// [`max_transaction_bytes`](Self::max_transaction_bytes). A row of more than some 4 KiB takes a page of its own, and
-    /// is written anew as a whole whenever it changes: some 30 MB a second on disk, so keep what changes often small.
+    /// is written anew as a whole whenever it changes: some 20 MB a second on disk, so keep what changes often small.
     ///
     /// ```
     /// # fn main() -> gangline::Result<()> {

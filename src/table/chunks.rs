@@ -88,3 +88,92 @@ impl From<std::result::Result<(PageIdentity, PageBytes), WireFault>> for Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{MemoryStore, StoreOp};
+
+    /// A store whose walks end after some entries, however many there are.
+    struct Tired(MemoryStore, usize);
+
+    impl PageStore for Tired {
+        fn read(&self, tree: TreeId, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<bool> {
+            self.0.read(tree, key, visit)
+        }
+
+        fn scan(
+            &self,
+            tree: TreeId,
+            from: &[u8],
+            visit: &mut (dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + '_),
+        ) -> Result<()> {
+            let mut left = self.1;
+            self.0.scan(tree, from, &mut |key, value| match left.checked_sub(1) {
+                Some(less) => {
+                    left = less;
+                    visit(key, value)
+                }
+                None => ControlFlow::Break(()),
+            })
+        }
+
+        fn write(&self, batch: Vec<StoreOp>) -> Result<()> {
+            self.0.write(batch)
+        }
+
+        fn sync(&self) -> Result<()> {
+            self.0.sync()
+        }
+
+        fn trees(&self) -> Result<Vec<TreeId>> {
+            self.0.trees()
+        }
+
+        fn drop_tree(&self, tree: TreeId) -> Result<()> {
+            self.0.drop_tree(tree)
+        }
+
+        fn size_on_disk(&self) -> Result<u64> {
+            self.0.size_on_disk()
+        }
+
+        fn close(&self) -> Result<()> {
+            self.0.close()
+        }
+    }
+
+    fn stored(store: &dyn PageStore) -> StoredPage {
+        let identity = PageIdentity { table: 7, segment: 3, page: 10, commit: 1 };
+        let bytes = PageBytes::of_row(b"key", &[5; 60_000]);
+        let mut frame = Vec::new();
+        bytes.encode(&identity, &mut frame);
+        let entries = chunk::entries_of(frame.len());
+        let address = PageAddress { segment: 3, page: 10 };
+        let stored = StoredPage { address, entries, rows: 1, checksum: 0 };
+        for (address, value) in stored.addresses().zip(chunk::cut(&identity, frame)) {
+            let key = address.to_key().to_vec();
+            store.write(vec![StoreOp::Put { tree: TreeId(7), key, value }]).unwrap();
+        }
+        stored
+    }
+
+    #[test]
+    fn a_page_is_read_however_far_a_walk_comes() {
+        for steps in [0, 1, 2, 100] {
+            let store = Tired(MemoryStore::new(), steps);
+            let stored = stored(&store);
+            assert_eq!(stored.entries, 9);
+            let Found::Page(_, bytes) = read(&store, 7, stored).unwrap() else { panic!("{steps} steps") };
+            assert_eq!(bytes.row(0), [5; 60_000]);
+            let more = StoredPage { entries: 12, ..stored };
+            assert!(
+                matches!(read(&store, 7, more).unwrap(), Found::Damaged(_)),
+                "a count that is not that of the chunks"
+            );
+            let key = stored.entry(4).unwrap().to_key().to_vec();
+            store.write(vec![StoreOp::Remove { tree: TreeId(7), key }]).unwrap();
+            assert!(matches!(read(&store, 7, stored).unwrap(), Found::Missing(4)));
+        }
+    }
+}

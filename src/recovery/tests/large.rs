@@ -53,6 +53,8 @@ fn rows_of_every_size_come_back_from_cache_store_and_journal() {
         db.put(TEXTS, *key, text(*size, *fill)).unwrap();
     }
     check(&db, dir.path(), &rows);
+    let bytes: usize = rows.iter().map(|(_, size, _)| size).sum();
+    assert!(db.engine().pager.cache.used() > 2 * bytes, "bytes and decoded rows are charged");
     drop(db);
     // From the journal.
     let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
@@ -177,6 +179,23 @@ fn an_edit_beside_a_large_row_does_not_write_it_again() {
     assert!(db.verify().unwrap().is_clean());
     let found = db.query(TEXTS).project_keyed(|key, row: &String| (key, row.len())).collect().unwrap();
     assert_eq!(found, expected.iter().map(|(key, length, _)| (*key, *length)).collect::<Vec<_>>());
+}
+
+#[test]
+fn pages_of_rows_that_were_large_are_joined() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    let pages = || db.verify().unwrap().tables[0].pages;
+    for key in 0..20 {
+        db.put(TEXTS, key, text(5 * KIB, 'l')).unwrap();
+    }
+    assert_eq!(pages(), 20);
+    for key in 0..20 {
+        db.put(TEXTS, key, text(50, 's')).unwrap();
+    }
+    assert!(pages() <= 4, "{} pages for twenty small rows", pages());
+    let rows: Vec<_> = (0..20).map(|key| (key, 50, 's')).collect();
+    check(&db, dir.path(), &rows);
 }
 
 /// A store whose only large row has its `at`th chunk changed.
