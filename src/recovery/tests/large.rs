@@ -134,10 +134,12 @@ fn a_snapshot_keeps_the_old_row_over_checkpoints() {
     let before = keys(&db).len();
     let snapshot = db.snapshot();
     for (round, fill) in ('b'..='e').enumerate() {
-        match round {
-            1 => drop(db.remove(TEXTS, 1).unwrap()),
-            _ => db.put(TEXTS, 1, text(50 * KIB * (round + 1), fill)).unwrap(),
+        let row = (round != 1).then(|| text(50 * KIB * (round + 1), fill));
+        match &row {
+            None => drop(db.remove(TEXTS, 1).unwrap()),
+            Some(row) => db.put(TEXTS, 1, row).unwrap(),
         }
+        assert_eq!(db.get(TEXTS, 1).unwrap().as_deref(), row.as_ref());
         db.put(TEXTS, 0, format!("beside {fill}")).unwrap();
         db.checkpoint().unwrap();
         assert_eq!(*snapshot.get(TEXTS, 1).unwrap().unwrap(), text(100 * KIB, 'a'));
