@@ -134,12 +134,16 @@ fn a_snapshot_keeps_the_old_row_over_checkpoints() {
     let before = keys(&db).len();
     let snapshot = db.snapshot();
     for (round, fill) in ('b'..='e').enumerate() {
+        // One of the moment too, so that every commit here finds the page held.
+        let now = db.snapshot();
+        let was = now.get(TEXTS, 1).unwrap();
         let row = (round != 1).then(|| text(50 * KIB * (round + 1), fill));
         match &row {
             None => drop(db.remove(TEXTS, 1).unwrap()),
             Some(row) => db.put(TEXTS, 1, row).unwrap(),
         }
         assert_eq!(db.get(TEXTS, 1).unwrap().as_deref(), row.as_ref());
+        assert_eq!(now.get(TEXTS, 1).unwrap(), was);
         db.put(TEXTS, 0, format!("beside {fill}")).unwrap();
         db.checkpoint().unwrap();
         assert_eq!(*snapshot.get(TEXTS, 1).unwrap().unwrap(), text(100 * KIB, 'a'));
