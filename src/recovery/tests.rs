@@ -1,5 +1,6 @@
 //! Opening, checkpoint and journal together, over file layers that record or fail.
 
+mod large;
 mod merges;
 
 use std::ops::ControlFlow;
