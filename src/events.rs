@@ -89,3 +89,10 @@ pub(crate) fn segment_split(table: &str, parts: usize) {
     let _ = (table, parts);
     event!(DEBUG, table, parts, "segment split");
 }
+
+/// A segment was merged with its neighbour into one of this many `rows`.
+#[cold]
+pub(crate) fn segments_merged(table: &str, rows: u64) {
+    let _ = (table, rows);
+    event!(DEBUG, table, rows, "segments merged");
+}

@@ -38,7 +38,8 @@
 //! # What it is not
 //!
 //! It is not a server, not a query language, and not for several processes at once: a store has one process. It has no
-//! secondary indexes and no migration of row types yet. Rows are up to 5 KiB, keys up to [`MAX_KEY_BYTES`].
+//! secondary indexes and no migration of row types yet. Rows are up to 16 MiB
+//! ([`Options::max_row_bytes`]), keys up to [`MAX_KEY_BYTES`].
 //!
 //! # Isolation and durability
 //!

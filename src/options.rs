@@ -14,8 +14,8 @@ pub(crate) const PAGE_BYTES: usize = 4 * 1024;
 pub(crate) const SMALL_PAGE_BYTES: usize = PAGE_BYTES / 4;
 /// Largest page that joining makes, in bytes: well below the size at which it would be cut again.
 pub(crate) const JOINED_PAGE_BYTES: usize = PAGE_BYTES / 4 * 3;
-/// Largest encoded row (without its key) that fits a page of its own, in bytes.
-pub(crate) const MAX_PAGE_ROW_BYTES: usize = 5 * 1024;
+/// Largest row that [`Options::max_row_bytes`] can allow, encoded and without its key, in bytes.
+pub(crate) const MAX_ROW_BYTES: usize = 64 << 20;
 /// Longest name of a table, an index or a named lock, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 /// Restarts of a transaction after which its plan is widened to table locks.
@@ -30,7 +30,6 @@ pub(crate) const LONG_WAIT: Duration = Duration::from_millis(100);
 /// Tables up to this many rows are scanned on the calling thread.
 pub(crate) const INLINE_SCAN_ROWS: u64 = 2_048;
 
-const _: () = assert!(MAX_PAGE_ROW_BYTES + MAX_KEY_BYTES + 128 < MAX_STORED_BYTES);
 const _: () = assert!(PAGE_BYTES < MAX_STORED_BYTES);
 // The halves of a page that was cut are not small, and a joined page has room before it is cut.
 const _: () = assert!(SMALL_PAGE_BYTES < PAGE_BYTES / 2 && JOINED_PAGE_BYTES < PAGE_BYTES);
@@ -132,6 +131,21 @@ impl Options {
         self
     }
 
+    /// Largest row, in encoded bytes without its key (default 16 MiB, at most 64 MiB). A row must also fit
+    /// [`max_transaction_bytes`](Self::max_transaction_bytes). A row of more than some 4 KiB takes a page of its own, and
+    /// is written anew as a whole whenever it changes: some 20 MB a second on disk, so keep what changes often small.
+    ///
+    /// ```
+    /// # fn main() -> gangline::Result<()> {
+    /// let options = gangline::Options::new().max_row_bytes(64 << 20).max_transaction_bytes(80 << 20);
+    /// let db = options.in_memory()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn max_row_bytes(mut self, bytes: usize) -> Self {
+        self.max_row_bytes = bytes;
+        self
+    }
+
     /// Row locks in one table at which a transaction tries for a lock on the table in their place (default 5,000), and
     /// again after each quarter more. It takes that lock only if it is free at once, and else goes on as before.
     /// [`Db::update`](crate::Db::update) takes it, waiting, when it has so many rows to change.
@@ -200,6 +214,9 @@ impl Options {
         }
         if self.max_transaction_bytes < 1024 {
             return refuse("max_transaction_bytes must be at least 1024");
+        }
+        if !(1..=MAX_ROW_BYTES).contains(&self.max_row_bytes) {
+            return refuse("max_row_bytes must be 1 to 67108864 (64 MiB)");
         }
         if self.journal_bytes < 1 << 20 {
             return refuse("journal_bytes must be at least 1 MiB");

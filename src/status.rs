@@ -40,8 +40,8 @@ pub struct Status {
     pub store_bytes: u64,
     /// Of these, bytes of pages, page lists and directory that are in use.
     pub live_bytes: u64,
-    /// The others: superseded pages, gaps, and what the page store itself needs. [`Db::compact`] gives most of it back, as
-    /// long as it is more than some MiB.
+    /// The others: superseded pages, gaps, and what the page store itself needs, which is about as much as the live bytes
+    /// and some MiB. [`Db::compact`] gives back what is beyond that.
     pub dead_bytes: u64,
     /// Bytes of all files of the store: page store, journal and root.
     pub total_bytes: u64,

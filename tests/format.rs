@@ -51,8 +51,18 @@ fn person(id: u64) -> Person {
     }
 }
 
+/// Rows of several sizes over that of a page, from format 2 on. Mostly zeros, which take no room in a fixture.
+const LARGE: Table<u32, Vec<u8>> = Table::new("large");
+
+fn large(size: u32) -> Vec<u8> {
+    (0..size).map(|at| if at.is_multiple_of(1_000) { (at / 1_000 + size) as u8 | 1 } else { 0 }).collect()
+}
+
+/// Those that the checkpoint has, and those that only the journal has.
+const LARGE_SIZES: [&[u32]; 2] = [&[5_000, 7_100, 20_000, 60_000], &[0, 30_000]];
+
 /// Writes the store of a fixture: a checkpoint with most rows, and some that only the journal has.
-fn write_store(dir: &Path, close: bool) -> Result<()> {
+fn write_store(dir: &Path, format: u32, close: bool) -> Result<()> {
     let db = Options::new().durability(Durability::Eventual).segment_rows(64).open(dir)?;
     for id in 0..ROWS - 20 {
         db.put(PEOPLE, id, person(id))?;
@@ -60,7 +70,14 @@ fn write_store(dir: &Path, close: bool) -> Result<()> {
     for at in -5..5 {
         db.put(PAIRS, ("a\0b", at), vec![at as u8; 40])?;
     }
+    let put_large = |sizes: &[u32]| sizes.iter().try_for_each(|size| db.put(LARGE, *size, large(*size)));
+    if format > 1 {
+        put_large(LARGE_SIZES[0])?;
+    }
     db.checkpoint()?;
+    if format > 1 {
+        put_large(LARGE_SIZES[1])?;
+    }
     for id in ROWS - 20..ROWS {
         db.put(PEOPLE, id, person(id))?;
     }
@@ -71,7 +88,7 @@ fn write_store(dir: &Path, close: bool) -> Result<()> {
     if close { db.close() } else { Ok(()) }
 }
 
-fn check_store(dir: &Path) -> Result<()> {
+fn check_store(dir: &Path, format: u32) -> Result<()> {
     let db = Options::new().create(false).open(dir)?;
     assert!(db.verify()?.is_clean(), "{}", db.verify()?);
     assert_eq!(db.len(PEOPLE)?, ROWS - 1);
@@ -86,6 +103,12 @@ fn check_store(dir: &Path) -> Result<()> {
     const OTHER: Table<i64, Person> = Table::new("people");
     let error = db.get(OTHER, 1).expect_err("the keys are stored as u64");
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    let mut sizes = if format > 1 { LARGE_SIZES.concat() } else { Vec::new() };
+    sizes.sort_unstable();
+    assert_eq!(db.query(LARGE).keys()?, sizes);
+    for size in sizes {
+        assert!(db.get(LARGE, size)?.is_some_and(|row| *row == large(size)), "the row of {size} bytes");
+    }
     db.put(PEOPLE, 7, person(7))?;
     assert_eq!(db.len(PEOPLE)?, ROWS);
     db.close()
@@ -149,18 +172,19 @@ fn unpack(text: &str, dir: &Path) {
     write(file);
 }
 
-fn check_fixture(name: &str, close: bool) {
+fn check_fixture(format: u32, close: bool) {
+    let name = format!("format-{format}-{}", if close { "closed" } else { "open" });
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{name}.txt"));
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
     if !path.exists() && std::env::var_os("GANGLINE_WRITE_FIXTURES").is_some() {
-        write_store(&store, close).unwrap();
+        write_store(&store, format, close).unwrap();
         fs::write(&path, pack(&store)).unwrap();
         fs::remove_dir_all(&store).unwrap();
     }
     let text = fs::read_to_string(&path).expect("the fixture is committed");
     unpack(&text, &store);
-    check_store(&store).unwrap();
+    check_store(&store, format).unwrap();
     // What was written to it stays, and it opens again.
     let db = Db::open(&store).unwrap();
     assert_eq!(db.get(PEOPLE, 7).unwrap().as_deref(), Some(&person(7)));
@@ -168,10 +192,20 @@ fn check_fixture(name: &str, close: bool) {
 
 #[test]
 fn a_closed_store_of_format_1_opens() {
-    check_fixture("format-1-closed", true);
+    check_fixture(1, true);
 }
 
 #[test]
 fn a_store_of_format_1_that_was_not_closed_opens() {
-    check_fixture("format-1-open", false);
+    check_fixture(1, false);
+}
+
+#[test]
+fn a_closed_store_of_format_2_opens() {
+    check_fixture(2, true);
+}
+
+#[test]
+fn a_store_of_format_2_that_was_not_closed_opens() {
+    check_fixture(2, false);
 }

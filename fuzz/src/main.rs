@@ -235,8 +235,8 @@ fn child(mut args: Args) -> Result<(), End> {
 }
 
 fn load(args: &mut Args) -> Result<Load, String> {
-    let Load { slots, text_bytes } = Load::default();
-    Ok(Load { slots: args.option_or("slots", slots)?, text_bytes: args.option_or("text", text_bytes)? })
+    let Load { slots, text_bytes, large_bytes } = Load::default();
+    Ok(Load { slots: args.option_or("slots", slots)?, text_bytes: args.option_or("text", text_bytes)?, large_bytes })
 }
 
 fn soak_lines(mut args: Args) -> Result<String, End> {

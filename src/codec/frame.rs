@@ -33,16 +33,19 @@ const CRC_OFFSET: usize = 40;
 #[repr(u8)]
 pub(crate) enum FrameKind {
     Page = 1,
+    /// A page list of format 1, whose pages have one entry each. Read only.
     PageList = 2,
     Directory = 3,
     Catalog = 4,
-    /// A piece of a row that is larger than a page.
+    /// A piece of a page that is too long for one entry.
     Chunk = 5,
+    /// A page list that says how many entries each page has.
+    ChunkedPageList = 6,
 }
 
 impl FrameKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Page, Self::PageList, Self::Directory, Self::Catalog, Self::Chunk]
+        [Self::Page, Self::PageList, Self::Directory, Self::Catalog, Self::Chunk, Self::ChunkedPageList]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -161,6 +164,7 @@ mod tests {
             FrameKind::Directory,
             FrameKind::Catalog,
             FrameKind::Chunk,
+            FrameKind::ChunkedPageList,
         ])
     }
 

@@ -1,5 +1,6 @@
 //! Bytes of keys, rows and pages.
 
+pub(crate) mod chunk;
 pub(crate) mod frame;
 pub(crate) mod wire;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::directory_state::{DirectoryState, Subject};
-use crate::codec::PageIdentity;
+use crate::codec::{PageIdentity, chunk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::journal::Mark;
 use crate::storage::{MAX_FREE, PageStore, Root, RootFile, StoreOp, TreeId};
@@ -176,7 +176,7 @@ struct Writer<'a> {
     number: u64,
     checkpoint: u64,
     batch: Vec<StoreOp>,
-    /// Pages in the batch, whose slots learn their addresses once it is written.
+    /// Pages whose entries are written, or the last of them with the batch: then their slots learn their addresses.
     written: Vec<(Arc<TableCore>, Arc<PageSlot>, StoredPage)>,
     /// Directory entries, written last.
     entries: Vec<(Vec<u8>, Vec<u8>)>,
@@ -263,15 +263,19 @@ impl<'a> Writer<'a> {
             return Ok(stored);
         }
         let bytes = view.bytes.ok_or_else(lost)?;
-        let address = PageAddress { segment: segment.id, page: self.engine.pager.fresh_id() };
+        let entries = chunk::entries_of(bytes.encoded_len());
+        let address = PageAddress { segment: segment.id, page: self.engine.pager.fresh_ids(entries) };
         let identity =
             PageIdentity { table: table.id(), segment: address.segment, page: address.page, commit: self.number };
         let mut value = Vec::with_capacity(bytes.encoded_len());
         bytes.encode(&identity, &mut value);
-        let stored = StoredPage { address, rows: bytes.len() as u32, checksum: bytes.checksum() };
+        let stored = StoredPage { address, entries, rows: bytes.len() as u32, checksum: bytes.checksum() };
+        for (entry, value) in stored.addresses().zip(chunk::cut(&identity, value)) {
+            self.put(StoreOp::Put { tree: TreeId(table.id()), key: entry.to_key().to_vec(), value })?;
+        }
+        // Only now: the batch may have been written with a part of its chunks.
         self.written.push((Arc::clone(table), Arc::clone(slot), stored));
         self.engine.counts.pages_written.fetch_add(1, Ordering::Relaxed);
-        self.put(StoreOp::Put { tree: TreeId(table.id()), key: address.to_key().to_vec(), value })?;
         Ok(stored)
     }
 
@@ -285,7 +289,7 @@ impl<'a> Writer<'a> {
         for (table, slot, stored) in self.written.drain(..) {
             if self.marks && !slot.mark_stored(self.number, stored, &self.engine.pager.cache) {
                 // A later commit has changed the page: this address serves the root in the making only.
-                self.engine.pager.free(table.id(), [stored.address]);
+                self.engine.pager.free(table.id(), stored.addresses());
             }
         }
         Ok(())

@@ -67,8 +67,10 @@ pub(super) fn open_locked(files: Arc<dyn FileLayer>, dir: &Path, options: Option
     };
     let Parts { pages, pager, catalog, journal, last_commit, mut state, replayed } = parts;
     // From here on the store is in use: what a crash leaves behind is swept at the next opening.
+    // From here on it has this version's format, too: what is written may be what earlier ones cannot read.
     let root = Root {
         number: state.root.number + 1,
+        format: FORMAT,
         clean: false,
         next_id: pager.next_id(),
         incarnation: state.root.incarnation + 1,

@@ -107,7 +107,7 @@ fn live_keys(pager: &Pager, table: &TableCore) -> Result<Option<HashSet<Vec<u8>,
             }
             live.insert(key.to_vec());
         }
-        live.extend(pages.iter().map(|page| page.stored.address.to_key().to_vec()));
+        live.extend(pages.iter().flat_map(|page| page.stored.addresses()).map(|address| address.to_key().to_vec()));
     }
     Ok(Some(live))
 }

@@ -13,8 +13,10 @@ use super::journal::{Mark, Position};
 use super::names;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Format of everything on disk that this version writes.
-pub(crate) const FORMAT: u32 = 1;
+/// Format of everything on disk that this version writes. Format 2 has pages in chunks, and page lists that count them.
+pub(crate) const FORMAT: u32 = 2;
+/// The oldest format that is still read.
+const OLDEST_FORMAT: u32 = 1;
 /// Most pages that may wait in a root to be freed: what fits a slot with room to spare.
 pub(crate) const MAX_FREE: usize = 3_000;
 const SLOT_BYTES: u64 = 64 * 1024;
@@ -117,12 +119,12 @@ impl RootFile {
             let text = format!("root file {}: no slot is whole; restore a backup or run repair", path.display());
             return Err(Error::corrupted(text));
         };
-        if frame.format != FORMAT {
+        if !(OLDEST_FORMAT..=FORMAT).contains(&frame.format) {
             return Err(Error::new(
                 ErrorKind::FormatVersion,
                 format!(
-                    "the store in {} has format {}, this version reads format {FORMAT}: open it with a version that \
-                     reads it, and migrate",
+                    "the store in {} has format {}, this version reads formats {OLDEST_FORMAT} to {FORMAT}: open it with \
+                     a version that reads it, and migrate",
                     dir.display(),
                     frame.format
                 ),

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::beside::{is_large, place_beside, side_of};
 use super::join::Joiner;
 use super::page::{Garbage, PageAddress, PageSlot, SlotState};
 use super::pager::Pager;
@@ -79,10 +80,19 @@ impl<'a> Applier<'a> {
             found
         };
         found.segment.mark_dirty();
-        let slot = &found.slot;
-        let mut state = slot.latch();
+        let beside;
+        let (mut found, mut state) = (found, found.slot.latch());
         state.unpin();
-        let before = state.content.newest().bytes.as_ref().map_or(0, |bytes| bytes.len());
+        if let Some(side) = side_of(&state, key).filter(|_| image.is_some()) {
+            drop(state);
+            self.moved = true;
+            beside = place_beside(self.pager, self.commit, found, key, side);
+            (found, state) = (&beside, beside.slot.latch());
+            state.unpin();
+        }
+        let slot = &found.slot;
+        let was = state.content.newest().bytes.as_ref();
+        let (before, was_large) = was.map_or((0, false), |bytes| (bytes.len(), is_large(bytes)));
         let at = self.edit(slot, &mut state, key, image);
         let bytes = state.content.newest().bytes.as_ref().expect("resident");
         let (rows, size) = (bytes.len(), bytes.encoded_len());
@@ -90,7 +100,7 @@ impl<'a> Applier<'a> {
             table.count(rows > before);
             found.segment.count(rows > before);
         }
-        if rows < before && size < SMALL_PAGE_BYTES {
+        if (rows < before || was_large) && size < SMALL_PAGE_BYTES {
             self.note_shrunk(table.id(), found);
         }
         if size > PAGE_BYTES && rows > 1 {
@@ -114,18 +124,25 @@ impl<'a> Applier<'a> {
         let bytes = state.edit(slot, self.commit, &self.pager.registry, &mut self.freed);
         match (found, image) {
             (Ok(at), Some(image)) => {
-                bytes.replace(at, image.bytes);
+                match own(bytes) {
+                    Some(bytes) => bytes.replace(at, image.bytes),
+                    None => *bytes = Arc::new(PageBytes::of_row(key, image.bytes)),
+                }
                 self.replace_decoded(state, at, image.decoded, image.heap);
                 at
             }
             (Err(at), Some(image)) => {
+                let bytes = Arc::make_mut(bytes);
                 let first = bytes.is_empty();
                 bytes.insert(at, key, image.bytes);
                 self.insert_decoded(state, at, image.decoded, image.heap, first);
                 at
             }
             (Ok(at), None) => {
-                bytes.remove(at);
+                match own(bytes) {
+                    Some(bytes) => bytes.remove(at),
+                    None => *bytes = Arc::default(),
+                }
                 let rows = bytes.len();
                 if let Some(decoded) = state.decoded_mut(&mut self.garbage) {
                     let row = decoded.remove(at);
@@ -244,6 +261,12 @@ impl<'a> Applier<'a> {
         }
         self.garbage
     }
+}
+
+/// The bytes of a page, to be changed: a copy where somebody else holds them. None instead of a copy of a page with one
+/// row, which is about to be replaced or removed, and may be large.
+fn own(bytes: &mut Arc<PageBytes>) -> Option<&mut PageBytes> {
+    if bytes.len() == 1 && Arc::get_mut(bytes).is_none() { None } else { Some(Arc::make_mut(bytes)) }
 }
 
 /// The row at which the two halves of a page have about the same size.

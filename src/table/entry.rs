@@ -5,7 +5,8 @@
 //!
 //! | kind | key | body |
 //! | --- | --- | --- |
-//! | page list | segment, id (in the table's tree) | for each page: low key, segment and id of its entry, rows (varint), checksum (u64) |
+//! | page list | segment, id (in the table's tree) | for each page: low key, segment and id of its first entry, count of its entries, rows (varints), checksum (u64) |
+//! | page list of format 1 | the same | the same without the count: every page has one entry |
 //! | directory | `s`, table, segment, checkpoint (in tree 0) | low key, rows (varint), checksum (u64), count and ids of the page lists |
 //! | segment gone | `g`, table, segment, checkpoint (in tree 0) | nothing |
 //! | catalog | `t`, table, checkpoint, part (in tree 0) | a part of: name, version (varint), key shape, row shape |
@@ -13,6 +14,7 @@
 use super::page::{PageAddress, StoredPage};
 use super::segment::StoredSegment;
 use super::table_core::Definition;
+use crate::codec::chunk::MAX_CHUNKS;
 use crate::codec::frame::{self, FrameKind, PageIdentity};
 use crate::codec::wire::{Reader, WireFault, put_bytes, put_u64, put_varint};
 use crate::codec::{KeyBuf, Shape};
@@ -55,6 +57,7 @@ pub(crate) fn page_list_bodies(pages: &[ListedPage]) -> Vec<Vec<u8>> {
         put_bytes(&mut one, &page.low);
         put_varint(&mut one, page.stored.address.segment);
         put_varint(&mut one, page.stored.address.page);
+        put_varint(&mut one, u64::from(page.stored.entries));
         put_varint(&mut one, u64::from(page.stored.rows));
         put_u64(&mut one, page.stored.checksum);
         if body.len() + one.len() > BODY_BYTES {
@@ -68,7 +71,7 @@ pub(crate) fn page_list_bodies(pages: &[ListedPage]) -> Vec<Vec<u8>> {
 
 /// Frames one body of a page list.
 pub(crate) fn seal_page_list(table: u32, segment: u64, id: u64, number: u64, body: &[u8]) -> Vec<u8> {
-    seal(FrameKind::PageList, PageIdentity { table, segment, page: id, commit: number }, body)
+    seal(FrameKind::ChunkedPageList, PageIdentity { table, segment, page: id, commit: number }, body)
 }
 
 fn seal(kind: FrameKind, identity: PageIdentity, body: &[u8]) -> Vec<u8> {
@@ -87,10 +90,14 @@ pub(crate) fn open_page_list(
 ) -> Result<()> {
     let identity = PageIdentity { table, segment, page: id, commit: 0 };
     let read = || -> Result<Vec<ListedPage>, WireFault> {
-        let mut reader = Reader::new(open(FrameKind::PageList, identity, bytes)?);
+        let (chunked, body) = match open(FrameKind::ChunkedPageList, identity, bytes) {
+            Ok(body) => (true, body),
+            Err(fault) => (false, open(FrameKind::PageList, identity, bytes).map_err(|_| fault)?),
+        };
+        let mut reader = Reader::new(body);
         let mut read = Vec::new();
         while !reader.is_empty() {
-            read.push(listed_page(&mut reader)?);
+            read.push(listed_page(&mut reader, chunked)?);
         }
         Ok(read)
     };
@@ -98,11 +105,16 @@ pub(crate) fn open_page_list(
     Ok(())
 }
 
-fn listed_page(reader: &mut Reader<'_>) -> Result<ListedPage, WireFault> {
+fn listed_page(reader: &mut Reader<'_>, chunked: bool) -> Result<ListedPage, WireFault> {
     let low = KeyBuf::from(reader.bytes()?);
+    let at = reader.at();
     let address = PageAddress { segment: reader.varint()?, page: reader.varint()? };
+    let entries = if chunked { reader.varint_u32()? } else { 1 };
+    if !(1..=MAX_CHUNKS).contains(&entries) || address.page.checked_add(u64::from(entries)).is_none() {
+        return Err(WireFault::new(at, "a page with an impossible count of entries"));
+    }
     let rows = reader.varint_u32()?;
-    Ok(ListedPage { low, stored: StoredPage { address, rows, checksum: reader.u64()? } })
+    Ok(ListedPage { low, stored: StoredPage { address, entries, rows, checksum: reader.u64()? } })
 }
 
 /// A segment as the directory on disk has it.
@@ -257,4 +269,51 @@ pub(crate) fn open_catalog_part(table: u32, checkpoint: u64, part: u16, bytes: &
     open(FrameKind::Catalog, identity, bytes)
         .map(<[u8]>::to_vec)
         .map_err(|fault| damaged("catalog entry", table, 0, checkpoint, fault))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(entries: u32) -> ListedPage {
+        let address = PageAddress { segment: 3, page: 100 };
+        ListedPage { low: KeyBuf::from(&b"low"[..]), stored: StoredPage { address, entries, rows: 1, checksum: 9 } }
+    }
+
+    fn read(value: &[u8]) -> Result<Vec<StoredPage>> {
+        let mut pages = Vec::new();
+        open_page_list(7, 3, 50, value, &mut pages)?;
+        Ok(pages.into_iter().map(|page| page.stored).collect())
+    }
+
+    #[test]
+    fn a_page_list_counts_the_entries_of_each_page() {
+        let pages = [listed(1), listed(2), listed(MAX_CHUNKS)];
+        let bodies = page_list_bodies(&pages);
+        assert_eq!(bodies.len(), 1);
+        let read = read(&seal_page_list(7, 3, 50, 1, &bodies[0])).unwrap();
+        assert_eq!(read, pages.map(|page| page.stored));
+    }
+
+    #[test]
+    fn a_page_list_of_format_1_has_pages_of_one_entry() {
+        let identity = PageIdentity { table: 7, segment: 3, page: 50, commit: 1 };
+        let body = [&b"\x03low\x03\x64\x01"[..], &9u64.to_le_bytes()].concat();
+        let value = seal(FrameKind::PageList, identity, &body);
+        assert_eq!(read(&value).unwrap(), [listed(1).stored]);
+        assert!(read(&seal(FrameKind::Directory, identity, &body)).is_err(), "another kind of entry");
+    }
+
+    #[test]
+    fn an_impossible_count_of_entries_is_refused() {
+        for entries in [0, MAX_CHUNKS + 1, u32::MAX] {
+            let bodies = page_list_bodies(&[listed(entries)]);
+            let error = read(&seal_page_list(7, 3, 50, 1, &bodies[0])).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::Corrupted);
+        }
+        let mut last = listed(2);
+        last.stored.address.page = u64::MAX - 1;
+        let bodies = page_list_bodies(&[last]);
+        assert!(read(&seal_page_list(7, 3, 50, 1, &bodies[0])).is_err(), "ids beyond the last");
+    }
 }

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::page::{Garbage, PageSlot};
+use super::page::{Garbage, PageSlot, StoredPage};
 use super::pager::Pager;
 use super::rows::AnyRows;
 use super::segment::{PageList, Segment};
@@ -91,7 +91,8 @@ impl<'a> Joiner<'a> {
         bytes.append(&second);
         let first = left.leave(first, &self.pager.cache);
         let second = right.leave(second, &self.pager.cache);
-        self.pager.free(self.table, first.address.into_iter().chain(second.address));
+        let stored = first.stored.into_iter().chain(second.stored);
+        self.pager.free(self.table, stored.flat_map(StoredPage::addresses));
         let decoded = self.join_decoded(first.decoded, second.decoded);
         let heap = if decoded.is_some() { first.heap + second.heap } else { 0 };
         let joined = PageSlot::fresh(self.commit, bytes, decoded, heap);
@@ -122,7 +123,7 @@ impl<'a> Joiner<'a> {
     /// A page without rows need not be in memory to leave.
     fn leave_empty(&mut self, slot: &Arc<PageSlot>) {
         let left = slot.leave(Arc::default(), &self.pager.cache);
-        self.pager.free(self.table, left.address);
+        self.pager.free(self.table, left.stored.into_iter().flat_map(StoredPage::addresses));
         self.garbage.pages.extend(left.decoded);
     }
 

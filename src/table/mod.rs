@@ -9,8 +9,10 @@
 //! a segment, clock of the cache, registry.
 
 pub(crate) mod apply;
+mod beside;
 mod cache;
 pub(crate) mod catalog;
+mod chunks;
 mod definition;
 pub(crate) mod directory;
 pub(crate) mod entry;

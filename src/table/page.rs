@@ -16,9 +16,25 @@ use crate::codec::PageBytes;
 /// Where a page version lies in the page store, and what is known of it without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredPage {
+    /// The address of its first entry.
     pub(crate) address: PageAddress,
+    /// How many entries it has, under consecutive ids: one, unless it is kept in chunks.
+    pub(crate) entries: u32,
     pub(crate) rows: u32,
     pub(crate) checksum: u64,
+}
+
+impl StoredPage {
+    /// The address of one of its entries; none beyond the last.
+    pub(crate) fn entry(self, number: u32) -> Option<PageAddress> {
+        let PageAddress { segment, page } = self.address;
+        (number < self.entries).then(|| PageAddress { segment, page: page + u64::from(number) })
+    }
+
+    /// The addresses of all its entries.
+    pub(crate) fn addresses(self) -> impl Iterator<Item = PageAddress> {
+        (0..self.entries).filter_map(move |number| self.entry(number))
+    }
 }
 
 /// The key of a page in its table's tree: the segment it was written for, and its own id.
@@ -60,7 +76,7 @@ pub(crate) struct Content {
 /// What a page gives up when it leaves its segment's list.
 pub(crate) struct LeftBehind {
     /// Where it lay in the page store.
-    pub(crate) address: Option<PageAddress>,
+    pub(crate) stored: Option<StoredPage>,
     pub(crate) decoded: Option<Arc<dyn AnyRows>>,
     pub(crate) heap: usize,
 }
@@ -206,11 +222,12 @@ impl PageSlot {
         self.state.lock().content.at(number).cloned()
     }
 
-    /// Where the version of a commit number lies, if it is in the store only.
+    /// Where the version of a commit number lies, if it is in the store only, and there in one entry.
     pub(crate) fn stored_only(&self, number: u64) -> Option<PageAddress> {
         let state = self.state.lock();
         let content = state.content.at(number)?;
-        if content.bytes.is_some() { None } else { content.stored.map(|stored| stored.address) }
+        let stored = content.stored.filter(|stored| content.bytes.is_none() && stored.entries == 1);
+        stored.map(|stored| stored.address)
     }
 
     /// Rows of the newest version.
@@ -281,7 +298,7 @@ impl PageSlot {
         let heap = std::mem::take(&mut state.decoded_heap);
         let content = state.content.newest_mut();
         content.bytes = Some(bytes);
-        LeftBehind { address: content.stored.take().map(|stored| stored.address), decoded, heap }
+        LeftBehind { stored: content.stored.take(), decoded, heap }
     }
 
     /// Notes that a checkpoint wrote the version that a reader of `number` sees. False when a later commit has
@@ -358,23 +375,22 @@ impl SlotState {
     }
 
     /// Opens the newest version for a change by `commit`: sets the old one aside where a reader needs it and gives its
-    /// address up. The bytes must be resident.
+    /// address up. The bytes must be resident; others may hold them too.
     pub(crate) fn edit(
         &mut self,
         slot: &Arc<PageSlot>,
         commit: u64,
         registry: &Registry,
         freed: &mut Vec<PageAddress>,
-    ) -> &mut PageBytes {
+    ) -> &mut Arc<PageBytes> {
         let (content, first) = self.content.edit(commit, registry);
         if first {
             registry.retain(Retained::Page(Arc::downgrade(slot)));
         }
         if let Some(stored) = content.stored.take() {
-            freed.push(stored.address);
+            freed.extend(stored.addresses());
         }
-        let bytes = content.bytes.as_mut().expect("a page is made resident before a commit edits it");
-        Arc::make_mut(bytes)
+        content.bytes.as_mut().expect("a page is made resident before a commit edits it")
     }
 
     /// The decoded rows, if they can be changed in place; else they are given up.

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::cache::Cache;
+use super::chunks::{self, Found};
 use super::entry::{ListedPage, open_page_list};
 use super::page::{PageAddress, PageSlot, PageView, StoredPage};
 use super::read_ahead::ReadAhead;
 use super::registry::Registry;
 use super::segment::{GoneSegment, PageList, Segment};
 use super::table_core::TableCore;
+use super::typed::hex;
 use crate::codec::PageBytes;
 use crate::error::{Error, Result};
 use crate::storage::{PageStore, TreeId};
@@ -23,6 +25,13 @@ pub(crate) enum Keep {
     IfRoom,
     /// Always; others are evicted for it.
     Always,
+}
+
+/// What reading a page came to.
+enum Read {
+    Page(PageBytes),
+    /// An entry is not there; how many came before it.
+    Missing(u32),
 }
 
 /// See the module's text.
@@ -61,6 +70,11 @@ impl Pager {
     /// A new id for a segment, a page or a page list. Ids are never used twice.
     pub(crate) fn fresh_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// So many new ids in a row, for the entries of one page; the first of them.
+    pub(crate) fn fresh_ids(&self, count: u32) -> u64 {
+        self.next_id.fetch_add(u64::from(count), Ordering::Relaxed)
     }
 
     pub(crate) fn next_id(&self) -> u64 {
@@ -152,6 +166,10 @@ impl Pager {
         ahead: &mut ReadAhead,
     ) -> Result<Option<PageView>> {
         let (Some(slot), Some(stored)) = (slots.first(), view.content.stored) else { return Ok(None) };
+        if stored.entries > 1 {
+            // It is walked over by itself, and what was read ahead stays for the pages behind it.
+            return self.load(table, slot, Some(number), keep, view);
+        }
         let mut read = ahead.take(stored.address);
         if read.is_none() {
             ahead.fill(self, table, slots, number)?;
@@ -186,12 +204,15 @@ impl Pager {
     ) -> Result<Option<PageView>> {
         loop {
             let stored = view.content.stored.expect("a page is in memory or in the store");
-            if let Some(bytes) = self.read_page(table, stored)? {
-                let bytes = Arc::new(bytes);
-                self.keep(slot, stored, &bytes, keep);
-                view.content.bytes = Some(bytes);
-                return Ok(Some(view));
-            }
+            let before = match self.read_page(table, slot, stored)? {
+                Read::Page(bytes) => {
+                    let bytes = Arc::new(bytes);
+                    self.keep(slot, stored, &bytes, keep);
+                    view.content.bytes = Some(bytes);
+                    return Ok(Some(view));
+                }
+                Read::Missing(before) => before,
+            };
             // Gone: a commit superseded it and a checkpoint freed it since the look at the slot. What a registered
             // number needs then stands in the slot itself.
             let Some(again) = slot.view(number) else { return Ok(None) };
@@ -199,29 +220,28 @@ impl Pager {
                 return Ok(Some(again));
             }
             if again.content.stored == Some(stored) {
-                return Err(missing(table, stored));
+                return Err(missing(table, slot, stored, before));
             }
             view = again;
         }
     }
 
-    /// Reads a page from the store. None when it is not there.
-    pub(crate) fn read_page(&self, table: &TableCore, stored: StoredPage) -> Result<Option<PageBytes>> {
-        let mut read = None;
-        let found = self.store.read(TreeId(table.id()), &stored.address.to_key(), &mut |bytes| {
-            read = Some(PageBytes::decode(bytes));
-        })?;
-        let Some(read) = read.filter(|_| found) else { return Ok(None) };
-        let (identity, bytes) = read.map_err(|fault| damaged(table, stored, "does not decode").with_source(fault))?;
+    /// Reads a page from the store.
+    fn read_page(&self, table: &TableCore, slot: &Arc<PageSlot>, stored: StoredPage) -> Result<Read> {
+        let (identity, bytes) = match chunks::read(&*self.store, table.id(), stored)? {
+            Found::Page(identity, bytes) => (identity, bytes),
+            Found::Missing(before) => return Ok(Read::Missing(before)),
+            Found::Damaged(fault) => return Err(damaged(table, slot, stored, "does not decode").with_source(fault)),
+        };
         if (identity.table, identity.segment, identity.page)
             != (table.id(), stored.address.segment, stored.address.page)
         {
-            return Err(damaged(table, stored, "is another page"));
+            return Err(damaged(table, slot, stored, "is another page"));
         }
         if bytes.len() != stored.rows as usize {
-            return Err(damaged(table, stored, "has another number of rows than its page list says"));
+            return Err(damaged(table, slot, stored, "has another number of rows than its page list says"));
         }
-        Ok(Some(bytes))
+        Ok(Read::Page(bytes))
     }
 
     /// Brings the page that covers a key into memory, for a commit to edit.
@@ -233,18 +253,38 @@ impl Pager {
     }
 }
 
-fn missing(table: &TableCore, stored: StoredPage) -> Error {
-    damaged(table, stored, "is missing")
+fn missing(table: &TableCore, slot: &Arc<PageSlot>, stored: StoredPage, before: u32) -> Error {
+    match stored.entries {
+        1 => damaged(table, slot, stored, "is missing"),
+        count => damaged(table, slot, stored, &format!("misses chunk {before} of {count}")),
+    }
 }
 
-fn damaged(table: &TableCore, stored: StoredPage, how: &str) -> Error {
+fn damaged(table: &TableCore, slot: &Arc<PageSlot>, stored: StoredPage, how: &str) -> Error {
     Error::corrupted(format!(
-        "page {} of segment {} of table {:?} {how}: {} rows cannot be read; run repair",
+        "page {} of segment {} of table {:?} {how}: {} rows cannot be read{}; run repair",
         stored.address.page,
         stored.address.segment,
         table.name(),
-        stored.rows
+        stored.rows,
+        key_range(table, slot)
     ))
+}
+
+/// Which keys a page covers, as far as the newest lists that are in memory know it.
+fn key_range(table: &TableCore, slot: &Arc<PageSlot>) -> String {
+    table.with_directory(|directory| {
+        let covers = |segment: &Arc<Segment>| {
+            segment.with_list(|list| {
+                let at = list.slots.iter().position(|listed| Arc::ptr_eq(listed, slot))?;
+                let low = if at == 0 { segment.low() } else { &list.lows[at] };
+                let high = list.lows.get(at + 1).or(segment.high());
+                let high = high.map_or("the end".to_owned(), |high| hex(high));
+                Some(format!(" (keys from {} up to {high})", hex(low)))
+            })?
+        };
+        directory.segments().iter().find_map(covers).unwrap_or_default()
+    })
 }
 
 fn page_list(pages: Vec<ListedPage>) -> PageList {

@@ -109,7 +109,9 @@ mod tests {
         store.write(vec![StoreOp::Remove { tree: TreeId(7), key: address(8).to_key().to_vec() }]).unwrap();
         let pager = Pager::new(Arc::new(store), 1 << 20, 100);
         let slots: Vec<_> = [4, 2, 6, 8, 10]
-            .map(|page| PageSlot::from_store(0, StoredPage { address: address(page), rows: 1, checksum: 0 }))
+            .map(|page| {
+                PageSlot::from_store(0, StoredPage { address: address(page), entries: 1, rows: 1, checksum: 0 })
+            })
             .into();
         let mut ahead = ReadAhead::default();
         ahead.fill(&pager, &table, &slots, 1).unwrap();

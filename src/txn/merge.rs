@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::commit::Committed;
 use super::engine::Engine;
 use crate::codec::KeyBuf;
+use crate::events;
 use crate::lock::{LockSet, Mode};
 use crate::sync::Instant;
 use crate::table::join::Joiner;
@@ -101,7 +102,9 @@ impl Engine {
         let merged = self.replace_by_one(table, &pair, &mut garbage);
         drop(locks);
         drop(garbage);
-        merged.map_or(Merge::PutOff, Merge::Done)
+        let Some(merged) = merged else { return Merge::PutOff };
+        events::segments_merged(table.name(), merged.rows());
+        Merge::Done(merged)
     }
 
     /// Under X on both segments.

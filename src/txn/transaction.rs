@@ -14,7 +14,7 @@ use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::mutant::{self, Mutant};
 use crate::lock::{Limit, LockSet, Mode, check_all};
-use crate::options::{Durability, MAX_KEY_BYTES, MAX_PAGE_ROW_BYTES};
+use crate::options::{Durability, MAX_KEY_BYTES, Options};
 use crate::table::rows::AnyRow;
 use crate::table::table_core::TableCore;
 use crate::table::typed::{self, hex};
@@ -426,25 +426,31 @@ impl Transaction {
             )
             .with_source(fault)
         })?;
-        if let Err(error) = self.check_size(state.writes.bytes() + key.len() + bytes, state.writes.rows()) {
+        let checked = self.check_row_size(core, &key, bytes);
+        let all = state.writes.bytes() + key.len() + bytes;
+        if let Err(error) = checked.and_then(|()| self.check_size(all, state.writes.rows())) {
             state.writes.arena().truncate(start);
             return Err(error);
         }
-        let arena = state.writes.arena();
-        if bytes > MAX_PAGE_ROW_BYTES.min(self.engine.options.max_row_bytes) {
-            arena.truncate(start);
-            return Err(Error::new(
-                ErrorKind::RowTooLarge,
-                format!(
-                    "the row of table {:?} under key {} has {bytes} bytes; this version stores up to {}",
-                    core.name(),
-                    hex(&key),
-                    MAX_PAGE_ROW_BYTES.min(self.engine.options.max_row_bytes)
-                ),
-            ));
-        }
         let row: Arc<dyn AnyRow> = row;
         Ok(state.writes.put(core, key, start, row, size.heap_bytes))
+    }
+
+    /// Refuses a row that no transaction could write.
+    fn check_row_size(&self, core: &TableCore, key: &[u8], bytes: usize) -> Result<()> {
+        let Options { max_row_bytes, max_transaction_bytes, .. } = self.engine.options;
+        let help = if bytes > max_row_bytes {
+            format!("the most is {max_row_bytes}: cut it, or raise max_row_bytes")
+        } else if bytes + key.len() > max_transaction_bytes {
+            format!(
+                "max_row_bytes allows {max_row_bytes}, but max_transaction_bytes is {max_transaction_bytes}, which a row \
+                 has to fit too: raise max_transaction_bytes"
+            )
+        } else {
+            return Ok(());
+        };
+        let text = format!("the row of table {:?} under key {} has {bytes} bytes; {help}", core.name(), hex(key));
+        Err(Error::new(ErrorKind::RowTooLarge, text))
     }
 
     /// Refuses a write that would make the transaction too large. The transaction can go on without it.

@@ -6,7 +6,7 @@ use std::thread;
 
 use gangline::{BackupReport, Db, ErrorKind, Table, TableReport};
 
-use crate::support::{ITEMS, Item, amount, fill, ids, item, place, small, until};
+use crate::support::{Ends, ITEMS, Item, amount, fill, ids, item, place, small, until};
 
 const ACCOUNTS: Table<u64, i64> = Table::new("accounts");
 /// The sum of all amounts: rows of 20 to a page, on many pages and segments.
@@ -76,6 +76,7 @@ fn backups_beside_four_writers_are_each_of_one_commit() {
     fill(&db, 1_000);
     let stop = AtomicBool::new(false);
     let reports: Vec<_> = thread::scope(|scope| {
+        let _ends = Ends(&stop);
         for writer in 0..4u64 {
             let (db, stop) = (&db, &stop);
             scope.spawn(move || {
@@ -104,7 +105,6 @@ fn backups_beside_four_writers_are_each_of_one_commit() {
                 report
             })
             .collect();
-        stop.store(true, Ordering::Relaxed);
         made
     });
     for (round, report) in reports.iter().enumerate() {

@@ -6,7 +6,7 @@ use std::thread;
 use gangline::{Durability, ErrorKind, Table};
 
 use crate::disk_full::SmallDisk;
-use crate::support::{ITEMS, ids, item, place, small, until};
+use crate::support::{Ends, ITEMS, ids, item, place, small, until};
 
 const PAIRS: Table<u64, i64> = Table::new("pairs");
 
@@ -82,6 +82,7 @@ fn readers_and_writers_go_on() {
     let before = snapshot.read(ITEMS, |_| true, Clone::clone).unwrap();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _ends = Ends(&stop);
         for thread in 0..4u64 {
             let (db, stop) = (&db, &stop);
             scope.spawn(move || {
@@ -107,7 +108,6 @@ fn readers_and_writers_go_on() {
             assert_eq!(sum, 0);
             assert_eq!(snapshot.read(ITEMS, |_| true, Clone::clone).unwrap(), before);
         }
-        stop.store(true, Ordering::Relaxed);
     });
     drop(snapshot);
     let sums = |db: &gangline::Db| {

@@ -20,6 +20,7 @@ mod isolation_queues;
 mod isolation_schedules;
 mod isolation_stage;
 mod keys;
+mod large;
 mod laws;
 mod merges;
 mod merges_under_way;

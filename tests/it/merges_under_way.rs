@@ -10,7 +10,7 @@ use gangline::lock::{GranuleLocks, Mode};
 use gangline::{Db, ErrorKind, Options};
 
 use crate::isolation_stage::{ROWS, row};
-use crate::support::{ITEMS, Meeting, PATIENCE, fill, item, small, until};
+use crate::support::{Ends, ITEMS, Meeting, PATIENCE, fill, item, small, until};
 
 /// Numbers that look random, and are the same in each run.
 struct Random(u64);
@@ -40,12 +40,15 @@ fn whole(ids: &[u64], who: &str) {
 fn readers_of_a_moving_window_miss_nothing_and_see_nothing_twice() {
     const MOVES: u64 = 250;
     let db = small().in_memory().unwrap();
-    fill(&db, LENGTH);
+    fill(&db, LENGTH + 1);
+    // Row 0 is left to nobody, so that the range of the transactions is not the whole table.
+    db.remove(ITEMS, 0).unwrap();
     // Keys from `low` up to but not `high` are there, whatever the commit under way has done.
-    let (low, high) = (AtomicU64::new(0), AtomicU64::new(LENGTH));
+    let (low, high) = (AtomicU64::new(1), AtomicU64::new(LENGTH + 1));
     let (done, reads) = (AtomicBool::new(false), [const { AtomicU64::new(0) }; 4]);
     thread::scope(|scope| {
         let (db, low, high, done, reads) = (&db, &low, &high, &done, &reads);
+        let _ends = Ends(done);
         let go_on = move |at: usize| {
             reads[at].fetch_add(1, SeqCst);
             !done.load(SeqCst)
@@ -83,10 +86,9 @@ fn readers_of_a_moving_window_miss_nothing_and_see_nothing_twice() {
             }
         });
         let mut random = Random(2);
-        // Row 0 is left to nobody, so that the range of the transactions is not the whole table.
-        let (mut from, mut to) = (0, LENGTH);
+        let (mut from, mut to) = (1, LENGTH + 1);
         for round in 0..MOVES {
-            let count = if round == 0 { 1 } else { 1 + random.below(40) };
+            let count = 1 + random.below(40);
             low.store(from + count, SeqCst);
             db.transact(|tx| {
                 (from..from + count).try_for_each(|id| tx.remove(ITEMS, id).map(drop))?;
@@ -100,7 +102,6 @@ fn readers_of_a_moving_window_miss_nothing_and_see_nothing_twice() {
                 until("all read", || reads.iter().zip(&seen).all(|(now, seen)| now.load(SeqCst) > seen + 1));
             }
         }
-        done.store(true, SeqCst);
     });
     assert!(merges(&db) > 50, "{:?}", db.status().unwrap());
     assert!(db.verify().unwrap().is_clean());
@@ -115,6 +116,7 @@ fn values_that_only_grow_never_shrink_for_a_reader_while_pages_around_them_join(
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         let (db, done) = (&db, &done);
+        let _ends = Ends(done);
         for seed in 0..2 {
             scope.spawn(move || {
                 let (mut random, mut least) = (Random(seed), vec![0; PILLARS as usize]);
@@ -142,7 +144,6 @@ fn values_that_only_grow_never_shrink_for_a_reader_while_pages_around_them_join(
                 db.put(ITEMS, key, item(key)).unwrap();
             }
         }
-        done.store(true, SeqCst);
     });
     let status = db.status().unwrap();
     assert!(status.segment_merges > 20 && status.pages_joined > 50, "{status:?}");
@@ -305,6 +306,7 @@ fn transfers_keep_their_sum_while_the_segments_under_them_come_and_go() {
     let sum: i64 = (0..ACCOUNTS).map(|at| item(at * STEP).amount).sum();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _ends = Ends(&done);
         for seed in 0..2 {
             let (db, done) = (&db, &done);
             scope.spawn(move || {
@@ -335,7 +337,6 @@ fn transfers_keep_their_sum_while_the_segments_under_them_come_and_go() {
             }
             fill_between(db, ACCOUNTS * STEP, STEP);
         }
-        done.store(true, SeqCst);
     });
     assert!(merges(&db) > 20, "{:?}", db.status().unwrap());
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gangline::{Db, Options, Table};
@@ -85,6 +86,15 @@ impl Meeting {
             let late = self.changed.wait_until(&mut arrived, end).timed_out() && *arrived < opens_at;
             assert!(!late, "only {} of {} came to the meeting", *arrived % self.size, self.size);
         }
+    }
+}
+
+/// Tells threads to end when the part of a test that needs them is over, also by a panic: they would run for ever.
+pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

@@ -24,7 +24,7 @@ fn a_refused_update_leaves_nothing_of_itself_in_the_transaction() {
             |item| {
                 item.amount += 1;
                 if item.id == 5 {
-                    item.text = "x".repeat(1 << 20);
+                    item.text = "x".repeat(17 << 20);
                 }
             },
         );

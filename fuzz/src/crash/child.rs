@@ -28,7 +28,7 @@ fn open_and_write(place: &Path, seed: u64, compact: bool) -> Result<(), Failure>
     say(phase::OPENING)?;
     let db = super::open(place)?;
     say(phase::OPENED)?;
-    let writers = Writers { load: Load::default(), say: &say, is_over: &|| false, met: &|_| {} };
+    let writers = Writers { load: Load::with_large_rows(), say: &say, is_over: &|| false, met: &|_| {} };
     std::thread::scope(|scope| {
         let checkpoints = scope.spawn(|| -> Result<(), Failure> {
             loop {

@@ -60,21 +60,32 @@ pub struct Load {
     pub slots: u64,
     /// The longest text of a row, in bytes.
     pub text_bytes: u64,
+    /// The same of every fortieth row, which is to be kept in chunks; 0: none is.
+    pub large_bytes: u64,
 }
 
 impl Default for Load {
     /// Small rows, some forty of which share a page.
     fn default() -> Self {
-        Load { slots: 300, text_bytes: 320 }
+        Load { slots: 300, text_bytes: 320, large_bytes: 0 }
     }
 }
 
 impl Load {
+    /// Small rows, and some of 50 to 300 KiB.
+    pub(crate) fn with_large_rows() -> Self {
+        Load { large_bytes: 300 << 10, ..Load::default() }
+    }
+
     /// The entry of a commit: its text is known from its number, and has another length each time.
     fn entry(self, writer: u32, seq: u64) -> Entry {
         let fill = char::from(b'a' + (seq % 26) as u8);
         let shortest = if self.text_bytes < 1_000 { 20 } else { self.text_bytes * 3 / 4 };
-        let length = shortest + (seq * 37 + u64::from(writer)) % (self.text_bytes - shortest);
+        let length = match seq % 40 {
+            // A slot has a large one in one round and a small one in the next.
+            7 if self.large_bytes > 0 => self.large_bytes / 6 + seq * 4_001 % (self.large_bytes / 6 * 5),
+            _ => shortest + (seq * 37 + u64::from(writer)) % (self.text_bytes - shortest),
+        };
         Entry { seq, text: std::iter::repeat_n(fill, length as usize).collect() }
     }
 }
@@ -167,7 +178,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
 
 /// Checks the store and leaves it, closed or just dropped.
 fn look(db: Db, promised: &[u64], close: bool) -> Result<Findings, Failure> {
-    let findings = check::check(&db, Load::default(), promised)?;
+    let findings = check::check(&db, Load::with_large_rows(), promised)?;
     if close {
         db.close()?;
     }

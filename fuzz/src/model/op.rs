@@ -303,14 +303,13 @@ fn note(tape: &mut Tape<'_>, mix: Mix) -> Note {
     let length = match tape.byte() {
         0..=199 => usize::from(tape.byte() % 64),
         200..=249 => usize::from(tape.byte()) + 100,
-        // A row that nearly fills a page of its own, unless there would be too many bytes in all.
-        size => {
-            if mix.keys > 1000 {
-                300
-            } else {
-                usize::from(size - 249) * 700
-            }
-        }
+        // There would be too many bytes in all.
+        _ if mix.keys > 1000 => 300,
+        // Rows that nearly fill a page, that need two entries of the page store, or many.
+        size @ 250..=252 => usize::from(size - 249) * 1_300,
+        253 => 6_000 + usize::from(tape.short() % 2_500),
+        254 => 13_000 + usize::from(tape.short() % 3_000),
+        255 => 20_000 + 4 * usize::from(tape.short()),
     };
     let fill = char::from(b'a' + tape.byte() % 26);
     Note { number, text: std::iter::repeat_n(fill, length).collect() }

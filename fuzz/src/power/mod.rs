@@ -306,8 +306,8 @@ pub(crate) fn look(job: &Job) -> Result<Ending, Failure> {
 /// Rows that fill pages of so many KiB: many small ones, or each a page of its own, as large as a page can be.
 pub(crate) fn load_of(page: u64) -> Load {
     match page {
-        7 => Load { slots: 60, text_bytes: 4_900 },
-        _ => Load { slots: 150, text_bytes: 1_200 },
+        7 => Load { slots: 60, text_bytes: 4_900, large_bytes: 0 },
+        _ => Load { slots: 150, text_bytes: 1_200, large_bytes: 0 },
     }
 }
 

@@ -81,7 +81,7 @@ impl Round {
         let strange = || Failure(format!("{} has no round", folder.display()));
         let mut words = text.split(' ');
         let mut number = || words.next().and_then(|word| word.parse().ok()).ok_or_else(strange);
-        let load = Load { slots: number()?, text_bytes: number()? };
+        let load = Load { slots: number()?, text_bytes: number()?, large_bytes: 0 };
         let promised = words.next().and_then(promises).ok_or_else(strange)?;
         let trace = Trace::read(&folder.join("trace"))?;
         Ok(Round { folder: folder.to_owned(), load, promised, trace, said: String::new() })

@@ -54,6 +54,13 @@ impl PageBytes {
         Self::default()
     }
 
+    /// A page with one row.
+    pub(crate) fn of_row(key: &[u8], row: &[u8]) -> Self {
+        let mut page = Self::new();
+        page.insert(0, key, row);
+        page
+    }
+
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
@@ -144,6 +151,11 @@ impl PageBytes {
         } else {
             self.slots[at].row_bytes = 0;
             self.gap_bytes += slot.row_bytes;
+            if self.slots.len() == 1 {
+                // Nothing of the buffer is needed, and it may be large.
+                self.rows = Vec::new();
+                self.gap_bytes = 0;
+            }
             let row_start = self.put_row(row);
             self.slots[at] = Slot { row_start, row_bytes: row.len() as u32, ..slot };
         }

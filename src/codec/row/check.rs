@@ -18,6 +18,9 @@ pub(crate) fn check_row<V: Serialize + DeserializeOwned>(encoded: &[u8]) -> Resu
     let again: V = decode_row(encoded).map_err(|fault| refused(fault.what().to_string()))?;
     let mut bytes = Vec::with_capacity(encoded.len());
     encode_row(&again, &mut bytes)?;
+    if bytes == encoded {
+        return Ok(());
+    }
     // Sets and maps with a random order come back in another one, so the order of bytes says nothing.
     let sorted = |bytes: &[u8]| {
         let mut bytes = bytes.to_vec();

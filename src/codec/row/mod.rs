@@ -25,13 +25,15 @@ use serde::de::DeserializeOwned;
 pub(crate) use check::check_row;
 pub(crate) use fault::RowFault;
 
+use crate::options::MAX_ROW_BYTES;
 use measure::RowMeasure;
 
 /// How deep values may nest: lists, structs, enums, options and newtypes all count.
 const MAX_DEPTH: usize = 128;
 
-/// What bincode may claim to read one row. A damaged length can make it allocate as much, never more.
-const READ_LIMIT: usize = 64 << 20;
+/// What bincode may claim to read one row. A damaged length can make it allocate as much, never more. Numbers claim their
+/// full width, so this is twice the largest row: texts of that size fit, and small `u64`s in a row of the default size.
+const READ_LIMIT: usize = 2 * MAX_ROW_BYTES + (1 << 20);
 
 const FORM: Configuration<LittleEndian, Varint, Limit<READ_LIMIT>> = config::standard().with_limit::<READ_LIMIT>();
 

@@ -146,7 +146,7 @@ fn a_damaged_length_does_not_take_all_memory() {
 fn a_row_that_could_not_be_read_under_the_limit_is_refused() {
     // Each number takes one byte and claims sixteen.
     let mut row = vec![0u128; READ_LIMIT / 16];
-    assert!(refusal(&row).contains("more than 64 MiB"));
+    assert!(refusal(&row).contains("more than 129 MiB"));
     row.pop();
     assert_eq!(decode_row::<Vec<u128>>(&encoded(&row)).unwrap(), row);
 }

@@ -126,15 +126,18 @@ fn restarts_and_what_they_widen_are_told() {
 }
 
 #[test]
-fn a_transaction_has_a_span_with_its_label_and_a_split_is_told() {
+fn a_transaction_has_a_span_with_its_label_and_splits_and_merges_are_told() {
     const ROWS: crate::Table<u32, u32> = crate::Table::new("rows");
     let db = crate::Options::new().segment_rows(16).in_memory().unwrap();
     let options = crate::TransactionOptions::new().label("import");
     let lines = told(|| {
         db.transact_with(&options, |tx| (0..2_000).try_for_each(|row| tx.put(ROWS, row, row))).unwrap();
         (2_000..4_000).for_each(|row| db.put(ROWS, row, row).unwrap());
+        (0..4_000).for_each(|row| drop(db.remove(ROWS, row).unwrap()));
     });
     assert_parts(&lines[0], &["DEBUG span transaction", "\"import\"", file!()]);
     let splits = lines.iter().filter(|line| line.contains("segment split") && line.contains("table=\"rows\"")).count();
     assert!(splits > 0 && db.status().unwrap().segment_splits >= splits as u64, "{splits} splits told");
+    let merges = lines.iter().filter(|line| line.contains("segments merged") && line.contains("rows=")).count();
+    assert!(merges > 0 && db.status().unwrap().segment_merges == merges as u64, "{merges} merges told");
 }

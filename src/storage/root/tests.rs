@@ -96,10 +96,10 @@ fn any_flipped_byte_costs_at_most_its_own_slot() {
 fn another_format_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let mut file = RootFile::create(&OsFiles, dir.path(), &root(1)).unwrap();
-    file.write(&Root { format: 2, ..root(2) }).unwrap();
+    file.write(&Root { format: FORMAT + 1, ..root(2) }).unwrap();
     let error = RootFile::open(&OsFiles, dir.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::FormatVersion);
-    assert!(error.to_string().contains("format 2") && error.to_string().contains("format 1"), "{error}");
+    assert!(error.to_string().contains("format 3") && error.to_string().contains("formats 1 to 2"), "{error}");
 }
 
 #[test]
