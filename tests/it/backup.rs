@@ -95,7 +95,7 @@ fn backups_beside_four_writers_are_each_of_one_commit() {
             });
         }
         let commits = || db.status().unwrap().commits;
-        let made = (0..3)
+        (0..3)
             .map(|round| {
                 let before = commits();
                 until("the writers write", || commits() > before + 20);
@@ -104,8 +104,7 @@ fn backups_beside_four_writers_are_each_of_one_commit() {
                 assert!(report.commit_number >= last, "all that was committed before is in it");
                 report
             })
-            .collect();
-        made
+            .collect()
     });
     for (round, report) in reports.iter().enumerate() {
         let copy = small().open(folder.path().join(format!("backup-{round}"))).unwrap();
