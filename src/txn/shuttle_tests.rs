@@ -135,7 +135,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 fn cases<P: Scheduler + 'static>(scheduler: impl Fn(u64) -> P) {
     let first = setting("GANGLINE_SEED", 1);
     for number in first..first + setting("GANGLINE_CASES", 20) {
-        let runner = Runner::new(scheduler(number), Config::new());
+        let runner = Runner::new(scheduler(number), config());
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.run(move || play(number)))) {
             let case = program(number);
             eprintln!("case {number}, to be repeated with GANGLINE_SEED={number} GANGLINE_CASES=1: {case:?}");
@@ -152,4 +152,11 @@ fn random_schedules() {
 #[test]
 fn schedules_of_few_switches() {
     cases(|seed| PctScheduler::new_from_seed(seed, 3, SCHEDULES));
+}
+
+/// With room on the stacks for a debug build: the checker's 32 KiB are not enough for the deepest calls.
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 1 << 20;
+    config
 }

@@ -343,7 +343,7 @@ fn cases<P: Scheduler + 'static>(scheduler: impl Fn(u64) -> P) {
     for number in first..first + setting("GANGLINE_CASES", 60) {
         let case = Case::new(number);
         let shown = format!("case {number}, to be repeated with GANGLINE_SEED={number} GANGLINE_CASES=1: {case:?}");
-        let runner = Runner::new(scheduler(number), Config::new());
+        let runner = Runner::new(scheduler(number), config());
         let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             runner.run(move || Stage::new(case.clone()).play());
         }));
@@ -362,4 +362,11 @@ fn random_schedules() {
 #[test]
 fn schedules_of_few_switches() {
     cases(|seed| PctScheduler::new_from_seed(seed, 3, SCHEDULES));
+}
+
+/// With room on the stacks for a debug build: the checker's 32 KiB are not enough for the deepest calls.
+fn config() -> Config {
+    let mut config = Config::new();
+    config.stack_size = 1 << 20;
+    config
 }
