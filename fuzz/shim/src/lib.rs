@@ -5,10 +5,10 @@
 //! watched from a trait of ours. The environment says what to do:
 //!
 //! - `GANGLINE_SHIM_ROOT`: the folder whose files are watched, as an absolute path. Without it nothing is done.
-//! - `GANGLINE_SHIM_TRACE`: the file that events are appended to, outside of that folder. [`event`] has its format.
+//! - `GANGLINE_SHIM_TRACE`: the file that events are appended to, outside of that folder. The module `event` has its format.
 //! - `GANGLINE_SHIM_SYNC_US`: how much longer each sync takes, in microseconds, so that a file system in memory can stand
 //!   for a slow disk.
-//! - `GANGLINE_SHIM_FAULT`: which call fails, and how ([`fault`]).
+//! - `GANGLINE_SHIM_FAULT`: which call fails, and how: see the module `fault`.
 //!
 //! A change and its event happen under one latch, so the trace has the order in which things happened. A sync has two
 //! events: what was written before its first is on disk once its second is there.
