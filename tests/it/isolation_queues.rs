@@ -1,9 +1,8 @@
 //! Who stands where in the queue of a lock, who may go past it, and what becomes of those behind whoever leaves it: a
 //! script for each rule.
 //!
-//! Two rules have no script, since a script cannot bring them about: that a segment which is split sends its waiters to
-//! the new ones (`isolation_phantoms` tries until it happens), and that SIX is raised to X before all others (the
-//! tests of `lock::queue`).
+//! One rule has no script, since a script cannot bring it about: that a segment which is split or merged sends its waiters
+//! to what is there now (`isolation_phantoms` and `merges_under_way` try until it happens).
 
 use crate::isolation_stage::holds;
 
@@ -287,6 +286,29 @@ fn names_are_wanted_alone_in_the_end_and_who_holds_a_guard_goes_past_that() {
           T9 lock x: ok
         T9 commit: ok
         db get 1: 12
+        ",
+    );
+}
+
+#[test]
+fn an_update_of_many_rows_raises_its_lock_before_those_who_come_later() {
+    // T2 has SIX on the table, which lets point readers in, and finds three hits: it waits for X, and nobody passes it.
+    holds(
+        "
+        rows 1=10 2=20 3=30
+        escalate 2
+        T1 get 1: 10
+        T2 addall 1: waits
+        T3 get 2: waits
+        T4 put 9 9: waits
+        T1 commit: ok
+          T2 addall 1: 3
+        T2 commit: ok
+          T3 get 2: 21
+          T4 put 9 9: ok
+        T3 commit: ok
+        T4 commit: ok
+        db all: 1=11 2=21 3=31 9=9
         ",
     );
 }

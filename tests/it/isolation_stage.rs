@@ -10,8 +10,9 @@
 //! Commands: `get K`, `getu K` (for update), `range A..B`, `all`, `len`, `first`, `last`, `put K V`, `insert K V`,
 //! `remove K`, `add K N` (modify), `plus K N` (get, then put), `addall N` (update of all rows), `lock NAME`,
 //! `share NAME`, `commit`, `abort`; `once` before a command makes it a single call on the database. Between transactions,
-//! `guard NAME` takes a name for the actor's thread and `unguard` gives all those back. A second line `timeout MS` sets
-//! how long locks are waited for; `await T1` lets time pass until that actor waits no more, and `await T1 MS` until it has
+//! `guard NAME` takes a name for the actor's thread and `unguard` gives all those back. A line `timeout MS` behind
+//! the rows sets how long locks are waited for, and then `escalate N` how many hits make an update lock its table;
+//! `await T1` lets time pass until that actor waits no more, and `await T1 MS` until it has
 //! waited for so long, so that the time of those who come behind it ends well after its own.
 
 use std::cell::RefCell;
@@ -54,11 +55,13 @@ pub(crate) fn play(script: &str) -> String {
     let mut lines = script.lines().peekable();
     let head = lines.next().expect("a script begins with its rows");
     let timeout = lines.next_if(|line| line.starts_with("timeout "));
+    let escalate = lines.next_if(|line| line.starts_with("escalate "));
     let lock_timeout = timeout.map(|line| Duration::from_millis(number(&line["timeout ".len()..])));
     let db = Options::new()
         .segment_rows(4)
         .scan_threads(1)
         .lock_timeout(lock_timeout.unwrap_or(3 * PATIENCE))
+        .escalate_row_locks(escalate.map_or(5_000, |line| number(&line["escalate ".len()..])))
         .in_memory()
         .expect("a database in memory opens");
     let rows = head.strip_prefix("rows").expect("the first line is `rows K=V ...`");
@@ -67,7 +70,8 @@ pub(crate) fn play(script: &str) -> String {
         db.put(ROWS, number(key), row(number(value))).unwrap();
     }
     let mut stage = Stage::new(db);
-    let mut out: String = [Some(head), timeout].into_iter().flatten().map(|line| format!("{line}\n")).collect();
+    let mut out: String =
+        [Some(head), timeout, escalate].into_iter().flatten().map(|line| format!("{line}\n")).collect();
     for line in lines.filter(|line| !line.starts_with(' ')) {
         let command = line.split_once(':').map_or(line, |(command, _)| command).trim();
         out.push_str(&stage.give(command));
