@@ -67,18 +67,18 @@ fn by_hand(size: &Size, time: Duration) {
 
     let map: Map = (0..size.rows).map(|key| (key, Arc::default())).collect();
     alone_and_two("dashmap_filled_of_rwlock", time, |thread| {
-        let (map, mut random) = (&map, Random(thread));
+        let (map, mut wanted) = (&map, Wanted::of(thread, size));
         move || {
-            let row = row_of(thread, &mut random, size);
+            let row = wanted.next();
             let lock = map.get(&row).map(|lock| Arc::clone(&lock)).expect("it was filled");
             drop(black_box(lock.write()));
         }
     });
     let map = Map::default();
     alone_and_two("dashmap_growing_of_rwlock", time, |thread| {
-        let (map, mut random) = (&map, Random(thread));
+        let (map, mut wanted) = (&map, Wanted::of(thread, size));
         move || {
-            let row = row_of(thread, &mut random, size);
+            let row = wanted.next();
             let lock = Arc::clone(&map.entry(row).or_default());
             drop(black_box(lock.write()));
             drop(lock);
@@ -87,10 +87,25 @@ fn by_hand(size: &Size, time: Duration) {
     });
 }
 
-/// A row of the half that belongs to this thread, so that two threads want other rows, and other segments.
-fn row_of(thread: u64, random: &mut Random, size: &Size) -> u64 {
-    let half = size.rows / 2;
-    thread * half + random.below(half)
+/// Random rows of the half that belongs to this thread, so that two threads want other rows, and other segments. Drawn
+/// beforehand: the drawing is not what is measured.
+struct Wanted {
+    rows: Vec<u64>,
+    at: usize,
+}
+
+impl Wanted {
+    const ROWS: usize = 1 << 14;
+
+    fn of(thread: u64, size: &Size) -> Wanted {
+        let (half, mut random) = (size.rows / 2, Random(thread));
+        Wanted { rows: (0..Self::ROWS).map(|_| thread * half + random.below(half)).collect(), at: 0 }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.at = (self.at + 1) % Self::ROWS;
+        self.rows[self.at]
+    }
 }
 
 fn by_the_lock_layer(size: &Size, time: Duration) {
@@ -101,9 +116,9 @@ fn by_the_lock_layer(size: &Size, time: Duration) {
     });
     let rows = Rows::new(size.rows);
     alone_and_two("row_with_three_intents", time, |thread| {
-        let (mut locker, mut random) = (rows.locker(), Random(thread));
+        let (mut locker, mut wanted) = (rows.locker(), Wanted::of(thread, size));
         move || {
-            locker.lock(row_of(thread, &mut random, size)).expect("nobody else wants this row");
+            locker.lock(wanted.next()).expect("nobody else wants this row");
             locker.unlock();
         }
     });
@@ -168,15 +183,15 @@ fn by_the_database(size: &Size, time: Duration) -> Result<()> {
     load(&db, size.rows)?;
     alone("empty_transaction", time, || db.transact(|_| Ok(())).expect("nothing stands in the way"));
     alone_and_two("row_read_for_update", time, |thread| {
-        let (db, mut random) = (&db, Random(thread));
+        let (db, mut wanted) = (&db, Wanted::of(thread, &size));
         move || {
-            let id = row_of(thread, &mut random, size);
+            let id = wanted.next();
             drop(black_box(db.transact(|tx| tx.get_for_update(USERS, id)).expect("nobody else wants this row")));
         }
     });
     alone_and_two("row_read", time, |thread| {
-        let (db, mut random) = (&db, Random(thread));
-        move || drop(black_box(db.get(USERS, row_of(thread, &mut random, size)).expect("a read waits for nobody")))
+        let (db, mut wanted) = (&db, Wanted::of(thread, &size));
+        move || drop(black_box(db.get(USERS, wanted.next()).expect("a read waits for nobody")))
     });
     Ok(())
 }

@@ -49,7 +49,8 @@ pub struct Rows {
 #[derive(Debug)]
 struct Directory {
     head: Head,
-    lows: Vec<KeyBuf>,
+    /// Low keys as numbers, since they are searched so in a table, too.
+    lows: Vec<u64>,
     segments: Vec<Arc<SegmentLock>>,
 }
 
@@ -67,7 +68,8 @@ impl LockTable for Directory {
     }
 
     fn locate(&self, key: &[u8]) -> Arc<SegmentLock> {
-        let after = self.lows.partition_point(|low| **low <= *key);
+        let key = key.first_chunk().map_or(0, |key| u64::from_be_bytes(*key));
+        let after = self.lows.partition_point(|low| *low <= key);
         Arc::clone(&self.segments[after - 1])
     }
 }
@@ -75,11 +77,12 @@ impl LockTable for Directory {
 impl Rows {
     /// A table of so many rows, in segments of 4,096.
     pub fn new(rows: u64) -> Rows {
-        let starts = (4_096..rows.max(1)).step_by(4_096).map(|start| KeyBuf::from(&start.to_be_bytes()[..]));
-        let lows: Vec<KeyBuf> = std::iter::once(KeyBuf::empty()).chain(starts).collect();
-        let highs = lows.iter().skip(1).cloned().map(Some).chain([None]);
-        let segment = |(low, high): (&KeyBuf, _)| Arc::new(SegmentLock { low: low.clone(), high, head: Head::new() });
-        let segments = lows.iter().zip(highs).map(segment).collect();
+        let lows: Vec<u64> = (0..rows.max(1)).step_by(4_096).collect();
+        let key = |start: &u64| KeyBuf::from(&start.to_be_bytes()[..]);
+        let keys = std::iter::once(KeyBuf::empty()).chain(lows.iter().skip(1).map(key));
+        let highs = lows.iter().skip(1).map(key).map(Some).chain([None]);
+        let segment = |(low, high)| Arc::new(SegmentLock { low, high, head: Head::new() });
+        let segments = keys.zip(highs).map(segment).collect();
         let table = Arc::new(Directory { head: Head::new(), lows, segments });
         Rows { manager: LockManager::new(Duration::from_secs(60)), table }
     }
