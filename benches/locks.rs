@@ -183,14 +183,14 @@ fn by_the_database(size: &Size, time: Duration) -> Result<()> {
     load(&db, size.rows)?;
     alone("empty_transaction", time, || db.transact(|_| Ok(())).expect("nothing stands in the way"));
     alone_and_two("row_read_for_update", time, |thread| {
-        let (db, mut wanted) = (&db, Wanted::of(thread, &size));
+        let (db, mut wanted) = (&db, Wanted::of(thread, size));
         move || {
             let id = wanted.next();
             drop(black_box(db.transact(|tx| tx.get_for_update(USERS, id)).expect("nobody else wants this row")));
         }
     });
     alone_and_two("row_read", time, |thread| {
-        let (db, mut wanted) = (&db, Wanted::of(thread, &size));
+        let (db, mut wanted) = (&db, Wanted::of(thread, size));
         move || drop(black_box(db.get(USERS, wanted.next()).expect("a read waits for nobody")))
     });
     Ok(())
