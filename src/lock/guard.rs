@@ -9,7 +9,6 @@ use smallvec::SmallVec;
 use crate::context::{self, NameToken};
 use crate::error::Result;
 
-use super::awaited::{How, at_once};
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::names::Names;
@@ -40,8 +39,7 @@ impl LockGuard {
         caller: &'static Location<'static>,
     ) -> Result<Self> {
         let names = Names::new(names)?;
-        let mut set = LockSet::begin(manager, caller, None).limited(lock_time, Vec::new());
-        at_once(names.take(How::Parked, &mut set))?;
+        let set = names.taken(manager, lock_time, caller)?;
         Ok(Self::of(manager, set, &names, caller))
     }
 
@@ -51,9 +49,8 @@ impl LockGuard {
         caller: &'static Location<'static>,
     ) -> Result<Option<Self>> {
         let names = Names::new(names)?;
-        let mut set = LockSet::begin(manager, caller, None);
-        let granted = names.try_take(&mut set)?;
-        Ok(granted.then(|| Self::of(manager, set, &names, caller)))
+        let set = names.try_taken(manager, caller)?;
+        Ok(set.map(|set| Self::of(manager, set, &names, caller)))
     }
 
     fn of(manager: &Arc<LockManager>, set: LockSet, names: &Names, caller: &'static Location<'static>) -> Self {

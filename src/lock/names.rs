@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::MAX_NAME_BYTES;
 use crate::sync::Instant;
 
-use super::awaited::How;
+use super::awaited::{How, at_once};
 use super::blame;
 use super::guard::LockGuard;
 use super::manager::LockManager;
@@ -43,6 +43,22 @@ impl Names {
         self.0.iter()
     }
 
+    /// Takes them all for a new lock set, waiting on this thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    pub(super) fn taken(
+        &self,
+        manager: &Arc<LockManager>,
+        lock_time: LockTime,
+        caller: &'static Location<'static>,
+    ) -> Result<LockSet> {
+        let mut set = LockSet::begin(manager, caller, None).limited(lock_time, Vec::new());
+        at_once(self.take(How::Parked, &mut set))?;
+        Ok(set)
+    }
+
     /// Takes them all, waiting. `set` holds nothing.
     ///
     /// # Errors
@@ -60,18 +76,23 @@ impl Names {
         Ok(())
     }
 
-    /// Takes them all or, as far as the caller is concerned, none: `set` is to be dropped when they are not all free.
+    /// Takes them all for a new lock set, or none when they are not all free.
     ///
     /// # Errors
     ///
     /// `OutOfOrder`, as for [`take`](Self::take).
-    pub(super) fn try_take(&self, set: &mut LockSet) -> Result<bool> {
+    pub(super) fn try_taken(
+        &self,
+        manager: &Arc<LockManager>,
+        caller: &'static Location<'static>,
+    ) -> Result<Option<LockSet>> {
+        let mut set = LockSet::begin(manager, caller, None);
         for (name, mode) in &self.0 {
             if !set.try_lock_name(name, *mode)? {
-                return Ok(false);
+                return Ok(None);
             }
         }
-        Ok(true)
+        Ok(Some(set))
     }
 
     /// Refuses what this thread may not wait for, because it holds one of the names or a greater one by a guard.

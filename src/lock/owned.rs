@@ -10,7 +10,7 @@ use std::task::Poll;
 use crate::context::{self, HeldName};
 use crate::error::Result;
 
-use super::awaited::{How, at_once};
+use super::awaited::How;
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::names::Names;
@@ -75,8 +75,7 @@ impl OwnedLockGuard {
         caller: &'static Location<'static>,
     ) -> Result<Self> {
         let names = Names::new(names)?;
-        let mut set = LockSet::begin(manager, caller, None).limited(lock_time, Vec::new());
-        at_once(names.take(How::Parked, &mut set))?;
+        let set = names.taken(manager, lock_time, caller)?;
         Ok(Self::of(manager, set, &names, caller))
     }
 
@@ -86,9 +85,8 @@ impl OwnedLockGuard {
         caller: &'static Location<'static>,
     ) -> Result<Option<Self>> {
         let names = Names::new(names)?;
-        let mut set = LockSet::begin(manager, caller, None);
-        let granted = names.try_take(&mut set)?;
-        Ok(granted.then(|| Self::of(manager, set, &names, caller)))
+        let set = names.try_taken(manager, caller)?;
+        Ok(set.map(|set| Self::of(manager, set, &names, caller)))
     }
 
     /// `call` is what users call, where that may not wait inside a closure of the database.
