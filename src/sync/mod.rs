@@ -11,6 +11,8 @@
 mod clock;
 #[cfg(any(loom, shuttle))]
 mod latch;
+#[cfg(all(test, shuttle))]
+pub(crate) mod schedules;
 
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};

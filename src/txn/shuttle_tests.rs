@@ -4,21 +4,17 @@
 //! Threads move amounts between accounts in any order, add accounts in pairs and look at all of them; segments are so
 //! small that they are split meanwhile. No sum may be off, no pair be seen by half, nothing may deadlock.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
-use shuttle::{Config, Runner};
 
+use crate::sync::schedules::{Cases, Dice};
 use crate::{Db, Options, Result, Table};
 
 const ACCOUNTS: Table<u32, Account> = Table::new("accounts");
 /// Accounts at the beginning. More are added behind and between them.
 const FIRST: u32 = 6;
 const AMOUNT: i64 = 100;
-/// Schedules of one case.
-const SCHEDULES: usize = 10;
 
 /// A balance, wide enough that few rows fill a page.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,14 +40,9 @@ enum Work {
     Named(u32),
 }
 
-fn dice(state: &mut u64, bound: u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    (*state >> 33) % bound
-}
-
 fn program(number: u64) -> Vec<Vec<Work>> {
-    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1;
-    let dice = &mut |bound| dice(&mut state, bound);
+    let mut dice = Dice(number);
+    let dice = &mut |bound| dice.below(bound);
     let threads = 2 + dice(2);
     (0..threads)
         .map(|thread| {
@@ -107,13 +98,13 @@ fn work(db: &Db, work: Work) -> Result<()> {
     }
 }
 
-fn play(number: u64) {
+fn play(program: Vec<Vec<Work>>) {
     let options = Options::new().segment_rows(4).scan_threads(1).lock_timeout(Duration::MAX);
     let db = options.in_memory().expect("a database in memory opens");
     for key in 0..FIRST {
         db.put(ACCOUNTS, 10 * key, account(AMOUNT)).expect("a row is put");
     }
-    let threads: Vec<_> = program(number)
+    let threads: Vec<_> = program
         .into_iter()
         .map(|program| {
             let db = db.clone();
@@ -127,36 +118,14 @@ fn play(number: u64) {
     assert_eq!(db.locks().dump().granules.len(), 0, "all locks are given back");
 }
 
-fn setting(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().map_or(otherwise, |value| value.parse().expect("the setting is a number"))
-}
-
-#[expect(clippy::print_stderr, reason = "the case of a failure is what a reader needs")]
-fn cases<P: Scheduler + 'static>(scheduler: impl Fn(u64) -> P) {
-    let first = setting("GANGLINE_SEED", 1);
-    for number in first..first + setting("GANGLINE_CASES", 20) {
-        let runner = Runner::new(scheduler(number), config());
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.run(move || play(number)))) {
-            let case = program(number);
-            eprintln!("case {number}, to be repeated with GANGLINE_SEED={number} GANGLINE_CASES=1: {case:?}");
-            resume_unwind(panic);
-        }
-    }
-}
+const CASES: Cases<Vec<Vec<Work>>> = Cases { make: program, play, count: 20, schedules: 10 };
 
 #[test]
 fn random_schedules() {
-    cases(|seed| RandomScheduler::new_from_seed(seed, SCHEDULES));
+    CASES.random();
 }
 
 #[test]
 fn schedules_of_few_switches() {
-    cases(|seed| PctScheduler::new_from_seed(seed, 3, SCHEDULES));
-}
-
-/// With room on the stacks for a debug build: the checker's 32 KiB are not enough for the deepest calls.
-fn config() -> Config {
-    let mut config = Config::new();
-    config.stack_size = 1 << 20;
-    config
+    CASES.of_few_switches();
 }

@@ -5,15 +5,11 @@
 //! of them under guards. What they may read and write by their locks is noted in a ledger, which fails where two may
 //! not be in at once. Some wait as tasks do. Segments are split and merged, waits time out and are cancelled meanwhile. No
 //! case may deadlock (shuttle sees that), start over more than six times or leave a lock behind.
-//!
-//! `GANGLINE_CASES` says how many cases, `GANGLINE_SEED` which is the first; a failure names its case.
 
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex as Plain;
 use shuttle::future::block_on;
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
-use shuttle::{Config, Runner};
 
 use super::*;
 use crate::error::{ErrorKind, Result};
@@ -21,28 +17,10 @@ use crate::lock::mode::Mode::{self, IS, IX, S, SIX, U, X};
 use crate::lock::set::LockTime;
 use crate::lock::{CancelToken, Limit};
 use crate::options::MAX_RESTARTS;
+use crate::sync::schedules::{Cases, Dice};
 
-/// Schedules of one case.
-const SCHEDULES: usize = 25;
 const KEYS: u8 = 6;
 const NAMES: [&str; 3] = ["a", "b", "c"];
-
-/// A small generator with a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
-    }
-}
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -332,41 +310,14 @@ impl Stage {
     }
 }
 
-fn setting(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().map_or(otherwise, |value| value.parse().expect("the setting is a number"))
-}
-
-/// Plays `GANGLINE_CASES` cases, each under some schedules of the scheduler that is made from the case's number.
-#[expect(clippy::print_stderr, reason = "the case of a failure is what a reader needs")]
-fn cases<P: Scheduler + 'static>(scheduler: impl Fn(u64) -> P) {
-    let first = setting("GANGLINE_SEED", 1);
-    for number in first..first + setting("GANGLINE_CASES", 60) {
-        let case = Case::new(number);
-        let shown = format!("case {number}, to be repeated with GANGLINE_SEED={number} GANGLINE_CASES=1: {case:?}");
-        let runner = Runner::new(scheduler(number), config());
-        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            runner.run(move || Stage::new(case.clone()).play());
-        }));
-        if let Err(panic) = played {
-            eprintln!("{shown}");
-            std::panic::resume_unwind(panic);
-        }
-    }
-}
+const CASES: Cases<Case> = Cases { make: Case::new, play: |case| Stage::new(case).play(), count: 60, schedules: 25 };
 
 #[test]
 fn random_schedules() {
-    cases(|seed| RandomScheduler::new_from_seed(seed, SCHEDULES));
+    CASES.random();
 }
 
 #[test]
 fn schedules_of_few_switches() {
-    cases(|seed| PctScheduler::new_from_seed(seed, 3, SCHEDULES));
-}
-
-/// With room on the stacks for a debug build: the checker's 32 KiB are not enough for the deepest calls.
-fn config() -> Config {
-    let mut config = Config::new();
-    config.stack_size = 1 << 20;
-    config
+    CASES.of_few_switches();
 }
