@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use gangline::{Db, Result};
 
-use support::{Size, USERS, load, user};
+use support::user::{USERS, user};
+use support::{Size, load};
 
 fn main() -> Result<()> {
     let size = Size::from_args(10_000, 100);

@@ -17,7 +17,9 @@ use gangline::lock::probe::{Granule, Rows};
 use gangline::{LockManager, Result};
 use parking_lot::{RwLock, RwLockWriteGuard};
 
-use support::{Random, Size, USERS, eventual, load, ns_of};
+use support::random::Random;
+use support::user::USERS;
+use support::{Size, eventual, load, ns_of};
 
 /// What one operation takes is the middle one of so many short measurements: others on the machine spoil a few of them.
 const ROUNDS: u32 = 15;

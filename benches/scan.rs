@@ -18,7 +18,8 @@ use gangline::Db;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use support::{Role, Size, USERS, User, eventual, load, median, ns_each, resident_mib, timed, user};
+use support::user::{Role, USERS, User, user};
+use support::{Size, eventual, load, median, ns_each, resident_mib, timed};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use gangline::{Db, Result};
 
-use support::{Random, Size, USERS, eventual, load};
+use support::random::{Random, Zipf};
+use support::user::USERS;
+use support::{Size, eventual, load};
 
 fn main() -> Result<()> {
     let size = Size::from_args(1_000_000, 1_000);
@@ -22,7 +24,7 @@ fn main() -> Result<()> {
     let zipf = Zipf::new(size.rows, 0.99);
     for threads in [1, 2, 16] {
         transfer(&db, &format!("uniform_{threads}"), threads, time, |random| random.below(size.rows))?;
-        transfer(&db, &format!("zipf_{threads}"), threads, time, |random| zipf.draw(random))?;
+        transfer(&db, &format!("zipf_{threads}"), threads, time, |random| zipf.id(random))?;
     }
     assert_eq!(sum(&db)?, before, "no update is lost");
     println!("sum {before}\ntimeouts {}", db.locks().counters().timeouts);
@@ -63,44 +65,4 @@ fn transfer(db: &Db, name: &str, threads: u64, time: Duration, draw: impl Fn(&mu
     println!("transfer_{name}_a_second {rate:.0}");
     println!("transfer_{name}_restarts {}", db.locks().counters().restarts - restarts);
     Ok(())
-}
-
-/// Numbers by Zipf's law, drawn by inverting the sum of the first weights and an integral for the others.
-struct Zipf {
-    count: u64,
-    skew: f64,
-    /// The sums of the weights up to each of the first numbers.
-    head: Vec<f64>,
-    total: f64,
-}
-
-impl Zipf {
-    fn new(count: u64, skew: f64) -> Zipf {
-        let mut total = 0.0;
-        let mut head = Vec::new();
-        for rank in 1..=count {
-            total += (rank as f64).powf(-skew);
-            if rank <= 1_000 {
-                head.push(total);
-            }
-        }
-        Zipf { count, skew, head, total }
-    }
-
-    fn draw(&self, random: &mut Random) -> u64 {
-        let at = random.unit() * self.total;
-        let rank = self.head.partition_point(|sum| *sum < at) as u64;
-        let known = self.head.len() as u64;
-        let rank = if rank < known {
-            rank
-        } else {
-            // The weights beyond the head change so slowly that the integral is as good as their sum.
-            let power = 1.0 - self.skew;
-            let start = (known as f64 + 0.5).powf(power);
-            let beyond = at - self.head.last().copied().unwrap_or(0.0);
-            ((start + beyond * power).powf(1.0 / power) - 0.5) as u64
-        };
-        // Neighbouring ranks are not neighbouring rows.
-        rank.min(self.count - 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) % self.count
-    }
 }

@@ -1,60 +1,14 @@
-//! What the benches share: the row of the benchmarks, sizes, times.
+//! What the benches share: the row of the benchmarks, random numbers, sizes, times.
 #![allow(dead_code, reason = "each bench takes what it needs")]
+
+pub(crate) mod random;
+pub(crate) mod user;
 
 use std::time::{Duration, Instant};
 
-use gangline::{Db, Durability, Options, Table};
-use serde::{Deserialize, Serialize};
+use gangline::{Db, Durability, Options};
 
-/// A part that a user plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Role {
-    Buyer,
-    Seller,
-    Admin,
-}
-
-/// The row of the benchmarks: 96 bytes encoded, some 330 in memory.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct User {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) email: String,
-    pub(crate) roles: Vec<Role>,
-    pub(crate) country: String,
-    pub(crate) created: i64,
-    pub(crate) rating: f32,
-    pub(crate) balance: i64,
-    pub(crate) bio: String,
-}
-
-impl User {
-    pub(crate) fn is_seller(&self) -> bool {
-        self.roles.contains(&Role::Seller)
-    }
-}
-
-pub(crate) const USERS: Table<u64, User> = Table::new("users");
-
-/// The user with a number: a tenth are sellers.
-pub(crate) fn user(id: u64) -> User {
-    let roles = match id % 10 {
-        3 => vec![Role::Buyer, Role::Seller],
-        7 if id % 100 == 7 => vec![Role::Buyer, Role::Admin],
-        _ => vec![Role::Buyer],
-    };
-    User {
-        id,
-        name: format!("user {id:08}"),
-        email: format!("user{id:08}@example.org"),
-        roles,
-        country: ["BR", "DE", "PT", "US"][id as usize % 4].to_owned(),
-        created: 1_600_000_000 + id as i64,
-        rating: (id % 50) as f32 / 10.0,
-        balance: 1_000,
-        bio: "writes about the weather and sled".to_owned(),
-    }
-}
+use user::{USERS, user};
 
 /// Puts the users `0..rows` into the store, in transactions of some thousand rows.
 pub(crate) fn load(db: &Db, rows: u64) -> gangline::Result<()> {
@@ -128,27 +82,4 @@ pub(crate) fn resident_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
-}
-
-/// A small, fast generator of repeatable numbers (SplitMix64).
-#[derive(Debug, Clone)]
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
-    }
-
-    /// A number from 0 up to 1.
-    pub(crate) fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
-    }
 }

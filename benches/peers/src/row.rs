@@ -3,39 +3,18 @@
 use bincode::BorrowDecode;
 use bincode::de::{BorrowDecoder, Decode, Decoder};
 use bincode::error::DecodeError;
-use gangline::Table;
 use serde::ser::SerializeSeq;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use crate::outcome::Outcome;
 
-/// A part that a user plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Role {
-    Buyer,
-    Seller,
-    Admin,
-}
+#[path = "../../support/user.rs"]
+mod user;
 
-/// The row with its own strings, as programs have it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct User {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-    pub(crate) email: String,
-    pub(crate) roles: Vec<Role>,
-    pub(crate) country: String,
-    pub(crate) created: i64,
-    pub(crate) rating: f32,
-    pub(crate) balance: i64,
-    pub(crate) bio: String,
-}
+use user::COUNTRIES;
+pub(crate) use user::{Role, USERS, User, user};
 
 impl User {
-    pub(crate) fn is_seller(&self) -> bool {
-        self.roles.contains(&Role::Seller)
-    }
-
     /// The predicate that half of the rows pass.
     pub(crate) fn is_liked(&self) -> bool {
         self.rating >= LIKED
@@ -50,34 +29,9 @@ impl User {
 /// The rating from which on a user is liked: half of them are.
 pub(crate) const LIKED: f32 = 2.5;
 
-/// The table in Gangline.
-pub(crate) const USERS: Table<u64, User> = Table::new("users");
-
-const COUNTRIES: [&str; 4] = ["BR", "DE", "PT", "US"];
-
 /// What a read of a row adds up.
 pub(crate) fn sum(id: u64, created: i64, name: &str) -> u64 {
     id + created as u64 + name.len() as u64
-}
-
-/// The user with a number: a tenth are sellers.
-pub(crate) fn user(id: u64) -> User {
-    let roles = match id % 10 {
-        3 => vec![Role::Buyer, Role::Seller],
-        7 if id % 100 == 7 => vec![Role::Buyer, Role::Admin],
-        _ => vec![Role::Buyer],
-    };
-    User {
-        id,
-        name: format!("user {id:08}"),
-        email: format!("user{id:08}@example.org"),
-        roles,
-        country: COUNTRIES[id as usize % 4].to_owned(),
-        created: 1_600_000_000 + id as i64,
-        rating: (id % 50) as f32 / 10.0,
-        balance: 1_000,
-        bio: "writes about the weather and sled".to_owned(),
-    }
 }
 
 /// What reading `rows` rows from one on must add up to, without making the rows.
