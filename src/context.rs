@@ -19,6 +19,8 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use smallvec::SmallVec;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::thread_local;
 
@@ -123,6 +125,7 @@ impl HeldName {
 }
 
 /// Notes that the thread holds a name of the lock manager with this number, until [`pop_name`].
+#[cfg(test)]
 pub(crate) fn push_name(
     manager: usize,
     name: impl Into<Arc<str>>,
@@ -139,18 +142,24 @@ fn push_held(held: HeldName) -> NameToken {
     NameToken { number, not_send: PhantomData }
 }
 
-/// Counts names as held by the thread until the returned value is dropped: those of a guard that belongs to no thread,
-/// while a thread does something for its holder. They keep their numbers, so a job that is submitted under the guard
+/// Counts names as held by the thread until the returned value is dropped: those of a guard of the thread, or of one that
+/// belongs to no thread, while a thread does something for its holder. They keep their numbers, so a job that is submitted under the guard
 /// knows them wherever its submitter waits for it.
 #[must_use]
-pub(crate) fn count_as_held(names: &[HeldName]) -> Counted {
-    Counted { tokens: names.iter().map(|name| push_held(name.clone())).collect() }
+pub(crate) fn count_as_held(names: impl IntoIterator<Item = HeldName>) -> Counted {
+    Counted { tokens: names.into_iter().map(push_held).collect() }
 }
 
 /// Ends [`count_as_held`] when dropped, also in a panic.
 #[derive(Debug)]
 pub(crate) struct Counted {
-    tokens: Vec<NameToken>,
+    tokens: SmallVec<[NameToken; 1]>,
+}
+
+impl Counted {
+    pub(crate) fn len(&self) -> usize {
+        self.tokens.len()
+    }
 }
 
 impl Drop for Counted {

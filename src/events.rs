@@ -27,6 +27,9 @@ pub(crate) struct TransactionSpan {
     entered: tracing::span::EnteredSpan,
 }
 
+/// Whether events are told at all: texts for them are made only then.
+pub(crate) const TOLD: bool = cfg!(feature = "tracing");
+
 /// Turns a list of fields into an event, or into nothing.
 macro_rules! event {
     ($level:ident, $($fields:tt)*) => {{
@@ -47,9 +50,9 @@ pub(crate) fn transaction(who: Who<'_>) -> TransactionSpan {
     }
 }
 
-/// A wait has ended that took long. `granule` is asked for its text only if somebody listens.
+/// A wait has ended that took long.
 #[cold]
-pub(crate) fn long_wait(who: Who<'_>, granule: &dyn Display, mode: &dyn Display, waited: Duration) {
+pub(crate) fn long_wait(who: Who<'_>, granule: &str, mode: &dyn Display, waited: Duration) {
     let _ = (who, granule, mode, waited);
     event!(DEBUG, label = who.label, caller = %who.caller, %granule, %mode, ?waited, "long wait for a lock");
 }

@@ -50,19 +50,23 @@ impl LockSet {
     ) -> Result<R> {
         self.check_goes_on()?;
         loop {
-            let blocked = match self.step(&step) {
+            match self.step(&step) {
                 Ok(done) => {
                     if self.strict.is_some() {
                         self.note_top();
                     }
                     return Ok(done);
                 }
-                Err(blocked) => blocked,
-            };
-            match blocked {
-                Blocked::Wait(wanted) => self.wait_by(how, *wanted).await?,
-                blocked => self.resolve_refused(blocked, &learn)?,
+                Err(blocked) => self.resolve_by(how, blocked, &learn).await?,
             }
+        }
+    }
+
+    /// What to do about a step that did not go through, before it is made again.
+    pub(super) async fn resolve_by(&mut self, how: How, blocked: Blocked, learn: impl Fn(&mut Plan)) -> Result<()> {
+        match blocked {
+            Blocked::Wait(wanted) => self.wait_by(how, *wanted).await,
+            refused => self.resolve_refused(refused, learn),
         }
     }
 
@@ -82,8 +86,8 @@ impl LockSet {
         {
             wait.alarm = Some(Alarm::set(deadline, &wait.waiter)?);
         }
-        let reason = poll_fn(|context| wait.poll(context)).await;
-        Ok(wait.finish(reason))
+        poll_fn(|context| wait.poll(context)).await;
+        Ok(wait.finish())
     }
 }
 

@@ -35,9 +35,9 @@ pub(crate) fn out_of_order(name: &str, caller: &Location<'_>, held: &str, site: 
     Error::new(ErrorKind::OutOfOrder, text)
 }
 
-pub(crate) fn refused_for_good(name: &str, restarts: u32) -> Error {
+pub(crate) fn refused_for_good(what: &str, restarts: u32) -> Error {
     let text = format!(
-        "lock on name {name:?} is still not free after {restarts} restarts of the transaction; take it with a guard \
+        "lock on {what} is still not free after {restarts} restarts of the transaction; take it with a guard \
          before the transaction, or first in it"
     );
     Error::new(ErrorKind::OutOfOrder, text)

@@ -91,11 +91,10 @@ impl LockDump {
     }
 
     fn waits(&self) -> HashMap<u64, Wait> {
-        let of_granule = |(granule, locks): (usize, &super::dump::GranuleLocks)| {
-            let ids: Vec<u64> = locks.waiting.iter().map(|waiter| waiter.id).collect();
-            ids.into_iter().enumerate().map(move |(place, id)| (id, Wait { granule, place }))
-        };
-        self.granules.iter().enumerate().flat_map(of_granule).collect()
+        let all = self.granules.iter().enumerate().flat_map(|(granule, locks)| {
+            locks.waiting.iter().enumerate().map(move |(place, waiter)| (waiter.id, Wait { granule, place }))
+        });
+        all.collect()
     }
 
     /// Who keeps a waiter, or anybody before it in the queue, from being served.

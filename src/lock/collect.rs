@@ -74,8 +74,8 @@ struct Seen {
 
 struct Collector {
     now: Instant,
-    /// What to look at; all where there is none.
-    only: Option<BTreeSet<GranuleBuf>>,
+    /// What to look at, ascending; all where there is none.
+    only: Option<Vec<GranuleBuf>>,
     tables: BTreeMap<u32, Arc<dyn LockTable>>,
     granules: BTreeMap<GranuleBuf, Seen>,
 }
@@ -98,7 +98,7 @@ pub(crate) fn contended(manager: &LockManager, target: &Target) -> (LockDump, us
             wanted.insert(waiting.wanted.target.granule(&mut KeyRoom::default()).into());
         }
     }
-    let mut collector = Collector::new(Some(wanted));
+    let mut collector = Collector::new(Some(wanted.into_iter().collect()));
     collector.note_target(target);
     collector.collect(manager);
     let found = collector.finish();
@@ -107,7 +107,7 @@ pub(crate) fn contended(manager: &LockManager, target: &Target) -> (LockDump, us
 }
 
 impl Collector {
-    fn new(only: Option<BTreeSet<GranuleBuf>>) -> Self {
+    fn new(only: Option<Vec<GranuleBuf>>) -> Self {
         Collector { now: Instant::now(), only, tables: BTreeMap::new(), granules: BTreeMap::new() }
     }
 
@@ -133,7 +133,7 @@ impl Collector {
             self.tables.entry(table.id).or_insert_with(|| table.table.clone());
         }
         held.visit(&mut |granule, mode, high| {
-            if let Some(seen) = self.seen(granule.into(), high) {
+            if let Some(seen) = self.seen(granule, high) {
                 seen.holders.push(LockHolder { mode, ..holder.clone() });
             }
         });
@@ -158,7 +158,7 @@ impl Collector {
 
     fn note_target(&mut self, target: &Target) -> Option<&mut Seen> {
         let mut room = KeyRoom::default();
-        let granule = target.granule(&mut room).into();
+        let granule = target.granule(&mut room);
         let high = match target {
             Target::Segment { lock, .. } => lock.high.as_ref(),
             _ => None,
@@ -169,11 +169,12 @@ impl Collector {
         self.seen(granule, high)
     }
 
-    fn seen(&mut self, granule: GranuleBuf, high: Option<&KeyBuf>) -> Option<&mut Seen> {
-        if self.only.as_ref().is_some_and(|only| !only.contains(&granule)) {
-            return None;
+    /// Most granules are not asked for by a time-out: what it costs to keep one is paid only for those that are.
+    fn seen(&mut self, granule: Granule<'_>, high: Option<&KeyBuf>) -> Option<&mut Seen> {
+        if let Some(only) = &self.only {
+            only.binary_search_by(|known| known.as_ref().cmp(&granule)).ok()?;
         }
-        let seen = self.granules.entry(granule).or_default();
+        let seen = self.granules.entry(granule.into()).or_default();
         seen.high = seen.high.take().or_else(|| high.cloned());
         Some(seen)
     }

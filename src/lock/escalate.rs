@@ -42,8 +42,7 @@ impl LockSet {
     #[cold]
     pub(super) fn escalate(&mut self, table: u32) -> bool {
         let granted = self.with_held(|held, manager, wakes| {
-            let at = held.tables.iter().position(|held| held.id == table);
-            at.is_some_and(|at| held.try_whole(manager, at, wakes))
+            held.place_of(table).is_some_and(|at| held.try_whole(manager, at, wakes))
         });
         if granted {
             self.note_escalation("table");

@@ -1,12 +1,9 @@
 //! Names held by a thread until a guard is dropped.
 
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
-use crate::context::{self, NameToken};
+use crate::context::{self, Counted};
 use crate::error::Result;
 
 use super::manager::LockManager;
@@ -20,14 +17,14 @@ use super::set::{LockSet, LockTime};
 /// transaction that it starts.
 #[must_use = "the names are given back when the guard is dropped"]
 pub struct LockGuard {
-    tokens: SmallVec<[NameToken; 1]>,
-    set: LockSet,
-    not_send: PhantomData<*const ()>,
+    // In this order: given back before forgotten, since what the thread holds must never be more than what is noted.
+    _set: LockSet,
+    counted: Counted,
 }
 
 impl std::fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LockGuard").field("names", &self.tokens.len()).finish_non_exhaustive()
+        f.debug_struct("LockGuard").field("names", &self.counted.len()).finish_non_exhaustive()
     }
 }
 
@@ -54,16 +51,6 @@ impl LockGuard {
     }
 
     fn of(manager: &Arc<LockManager>, set: LockSet, names: &Names, caller: &'static Location<'static>) -> Self {
-        let push =
-            |(name, mode): &(Arc<str>, Mode)| context::push_name(manager.id(), name.clone(), *mode == Mode::X, caller);
-        LockGuard { tokens: names.iter().map(push).collect(), set, not_send: PhantomData }
-    }
-}
-
-impl Drop for LockGuard {
-    fn drop(&mut self) {
-        // Given back before forgotten: what the thread holds must never be more than what is noted.
-        self.set.release_all();
-        self.tokens.drain(..).for_each(context::pop_name);
+        LockGuard { _set: set, counted: context::count_as_held(names.held(manager, caller)) }
     }
 }

@@ -102,11 +102,20 @@ impl Held {
             .or(self.names_root.map(|_| Granule::Names))
     }
 
+    /// The place of a table in the list, if it is noted.
+    #[inline]
+    pub(crate) fn place_of(&self, id: u32) -> Option<usize> {
+        self.tables.iter().position(|held| held.id == id)
+    }
+
+    pub(crate) fn table(&self, id: u32) -> Option<&HeldTable> {
+        self.place_of(id).map(|at| &self.tables[at])
+    }
+
     /// The place of a table in the list, where it is noted if it is new.
     #[inline]
     pub(crate) fn table_index<T: LockTable + 'static>(&mut self, table: &Arc<T>) -> usize {
-        let id = table.id();
-        self.tables.iter().position(|held| held.id == id).unwrap_or_else(|| {
+        self.place_of(table.id()).unwrap_or_else(|| {
             self.tables.push(HeldTable::new(table.clone()));
             self.tables.len() - 1
         })
@@ -114,8 +123,7 @@ impl Held {
 
     /// As [`table_index`](Self::table_index), for a table whose type is not known any more.
     pub(crate) fn plan_table_index(&mut self, table: &Arc<dyn LockTable>) -> usize {
-        let id = table.id();
-        self.tables.iter().position(|held| held.id == id).unwrap_or_else(|| {
+        self.place_of(table.id()).unwrap_or_else(|| {
             self.tables.push(HeldTable::new(table.clone()));
             self.tables.len() - 1
         })
@@ -176,7 +184,7 @@ impl Held {
             },
             Target::Row(row) => match wanted.from {
                 None => {
-                    let at = self.tables.iter().position(|held| held.id == row.table());
+                    let at = self.place_of(row.table());
                     self.add_row(at.expect("a row is wanted under an intent on its table"), row, to);
                 }
                 Some(_) => self.rows.change(&row, to),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::context;
+use crate::context::{self, HeldName};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::MAX_NAME_BYTES;
 use crate::sync::Instant;
@@ -39,8 +39,14 @@ impl Names {
         Ok(Names(sorted))
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(Arc<str>, Mode)> {
-        self.0.iter()
+    /// As a thread's context knows them, once they are held.
+    pub(super) fn held(
+        &self,
+        manager: &LockManager,
+        caller: &'static Location<'static>,
+    ) -> impl Iterator<Item = HeldName> {
+        let id = manager.id();
+        self.0.iter().map(move |(name, mode)| HeldName::new(id, name.clone(), *mode == Mode::X, caller))
     }
 
     /// Takes them all for a new lock set, waiting on this thread.
@@ -65,7 +71,8 @@ impl Names {
     ///
     /// `OutOfOrder` if the thread holds one of them or a greater one by a guard; `LockTimeout` with the holders.
     pub(super) async fn take(&self, how: How, set: &mut LockSet) -> Result<()> {
-        if let Some((smallest, _)) = self.0.first() {
+        // The root for all of them: raised from IS to IX later, it could be refused. One name brings its own.
+        if let [(smallest, _), _, ..] = &self.0[..] {
             set.check_order(smallest)?;
             let root = self.0.iter().fold(Mode::IS, |root, (_, mode)| root.supremum(mode.intent()));
             set.lock_names_root_by(how, root).await?;

@@ -108,9 +108,7 @@ impl OwnedLockGuard {
     }
 
     fn of(manager: &Arc<LockManager>, set: LockSet, names: &Names, caller: &'static Location<'static>) -> Self {
-        let held =
-            |(name, mode): &(Arc<str>, Mode)| HeldName::new(manager.id(), name.clone(), *mode == Mode::X, caller);
-        OwnedLockGuard { names: names.iter().map(held).collect(), _set: set }
+        OwnedLockGuard { names: names.held(manager, caller).collect(), _set: set }
     }
 
     /// The names, in the order of their bytes.
@@ -120,7 +118,7 @@ impl OwnedLockGuard {
 
     /// Runs `body` on this thread, with the names counted as held by it: what it asks for is in order or is refused.
     pub fn scope<T>(&self, body: impl FnOnce() -> T) -> T {
-        let _counted = context::count_as_held(&self.names);
+        let _counted = context::count_as_held(self.names.iter().cloned());
         body()
     }
 
@@ -128,7 +126,7 @@ impl OwnedLockGuard {
     pub async fn scope_async<F: Future>(&self, future: F) -> F::Output {
         let mut future = pin!(future);
         poll_fn(|context| {
-            let _counted = context::count_as_held(&self.names);
+            let _counted = context::count_as_held(self.names.iter().cloned());
             future.as_mut().poll(context)
         })
         .await

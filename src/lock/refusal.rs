@@ -146,7 +146,7 @@ impl Held {
             Granule::Names => self.names_root,
             Granule::Name(name) => self.names.iter().find(|(held, _)| **held == *name).map(|(_, mode)| *mode),
             Granule::Database => self.database,
-            Granule::Table(id) => self.tables.iter().find(|held| held.id == id).and_then(|held| held.mode),
+            Granule::Table(id) => self.table(id).and_then(|held| held.mode),
             Granule::Within(_, _, Level::Segment) => self.segments.last().map(|held| held.mode),
             Granule::Within(id, key, Level::Row) => self.rows.get(&RowKey::new(id, key)),
         };
@@ -157,14 +157,14 @@ impl Held {
         mode.map(|mode| (LockedGranule::of(top, high.map(|high| &**high), self.noted(top)).to_string(), mode))
     }
 
-    fn target_in_words(&self, target: &Target) -> String {
-        let noted = |id| self.tables.iter().find(|held| held.id == id).map(|held| held.table.clone());
+    pub(super) fn target_in_words(&self, target: &Target) -> String {
+        let noted = |id| self.table(id).map(|held| held.table.clone());
         LockedGranule::of_target(target, noted).to_string()
     }
 
     /// The table that a granule belongs to.
     fn noted(&self, granule: Granule<'_>) -> Option<&dyn LockTable> {
         let (Granule::Table(id) | Granule::Within(id, ..)) = granule else { return None };
-        self.tables.iter().find(|held| held.id == id).map(|held| &*held.table)
+        self.table(id).map(|held| &*held.table)
     }
 }

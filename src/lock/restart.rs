@@ -45,8 +45,10 @@ impl LockSet {
             RestartStage::Tables => plan.widen_to_tables(),
             RestartStage::Database => plan.widen_to_database(!context::holds_any_name(self.manager.id())),
         }
-        if matches!(self.restarts, RESTARTS_TO_TABLES | RESTARTS_TO_DATABASE) {
-            self.note_escalation(if self.restarts == RESTARTS_TO_TABLES { "tables" } else { "database" });
+        match self.restarts {
+            RESTARTS_TO_TABLES => self.note_escalation("tables"),
+            RESTARTS_TO_DATABASE => self.note_escalation("database"),
+            _ => {}
         }
         if let Some(refusal) = self.refusal.take() {
             self.manager.note_restart(self.caller, self.label.as_ref(), self.restarts, *refusal);
@@ -88,11 +90,12 @@ impl LockSet {
     /// The segments and rows of a table's plan, ascending, each segment before the rows in it.
     async fn take_inside(&mut self, how: How, plan: &TablePlan) -> Result<()> {
         let mut next = plan.next_point(&KeyBuf::empty());
+        let all = plan.mode_of_all();
         // What is declared may be covered already by a plan that was widened.
         while let Some(at) = next {
             let step = |held: &mut Held, _: &LockManager| {
                 let table = held.plan_table_index(&plan.table);
-                if held.covered_above(table, plan.mode_of_all()) {
+                if held.covered_above(table, all) {
                     return Ok(None);
                 }
                 let mode = |segment: &SegmentLock| plan.segment_mode(segment).unwrap_or(Mode::IS);

@@ -216,10 +216,15 @@ impl LockSet {
         let guarded = self.check_order(name)?;
         let step = |held: &mut Held, manager: &LockManager| held.lock_name(manager, name, mode, guarded);
         let taken = self.obtain_by(how, step, |plan| plan.want_name(name, mode)).await;
+        self.refused_for_good(taken, || format!("name {name:?}"))
+    }
+
+    /// Makes an error of a refusal after the last restart (L11).
+    fn refused_for_good(&mut self, taken: Result<()>, what: impl FnOnce() -> String) -> Result<()> {
         match taken {
             Err(error) if error.kind() == ErrorKind::Restart && self.restarts >= MAX_RESTARTS => {
                 self.restart_wanted = false;
-                Err(blame::refused_for_good(name, self.restarts))
+                Err(blame::refused_for_good(&what(), self.restarts))
             }
             other => other,
         }
@@ -229,7 +234,8 @@ impl LockSet {
     pub(super) async fn lock_names_root_by(&mut self, how: How, mode: Mode) -> Result<()> {
         let guarded = context::holds_any_name(self.manager.id());
         let step = |held: &mut Held, manager: &LockManager| held.lock_names_root(manager, mode, guarded);
-        self.obtain_by(how, step, |_| {}).await
+        let taken = self.obtain_by(how, step, |_| {}).await;
+        self.refused_for_good(taken, || "the root of names".to_owned())
     }
 
     /// Refuses a name at or below one that the thread holds by a guard. Returns whether it holds any.
@@ -260,6 +266,8 @@ impl LockSet {
             match step {
                 Ok(same) => return Ok(same),
                 Err(Blocked::Refused(_) | Blocked::TooManyRows) => return Ok(false),
+                // Who has no time left does not queue: that alone would close the fast path for others.
+                Err(Blocked::Wait(_)) if Instant::now() >= deadline => return Ok(false),
                 Err(Blocked::Wait(wanted)) => {
                     let terms = Terms { until: Some(deadline), limits: &[] };
                     if let Waited::Over(..) = wait(&self.manager, self.slot(), *wanted, terms) {
@@ -277,7 +285,7 @@ impl LockSet {
     }
 
     /// Whether a lock was refused so that [`restart`](Self::restart) must come next.
-    #[cfg(test)]
+    #[inline]
     pub(crate) fn restart_wanted(&self) -> bool {
         self.restart_wanted
     }
@@ -344,14 +352,7 @@ impl LockSet {
 
     #[cold]
     fn resolve(&mut self, blocked: Blocked, learn: impl Fn(&mut Plan)) -> Result<()> {
-        match blocked {
-            Blocked::Wait(wanted) => {
-                let since = Instant::now();
-                let waited = wait(&self.manager, self.slot(), *wanted, self.terms());
-                self.waited(waited, since)
-            }
-            refused => self.resolve_refused(refused, learn),
-        }
+        at_once(self.resolve_by(How::Parked, blocked, learn))
     }
 
     /// What to do where waiting would not help.

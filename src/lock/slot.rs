@@ -115,16 +115,18 @@ impl Registry {
     /// Takes a slot back, with nothing held in it. It goes to its own thread or away.
     #[inline]
     pub(crate) fn give_back(slot: Arc<Slot>) {
-        // While a thread ends its state is gone, and so are its slots.
-        let _ = THREAD.try_with(|thread| {
-            if thread.number == slot.thread_number {
-                let mut idle = thread.idle.borrow_mut();
-                if idle.len() == IDLE_SLOTS {
-                    idle.remove(0);
-                }
-                idle.push(slot);
+        // While a thread ends its state is gone, and so are its slots. A slot that has to go is dropped outside: with the
+        // tables noted in it go rows of the program, whose end may take a lock.
+        let gone = THREAD.try_with(|thread| {
+            if thread.number != slot.thread_number {
+                return Some(slot);
             }
+            let mut idle = thread.idle.borrow_mut();
+            let gone = (idle.len() == IDLE_SLOTS).then(|| idle.remove(0));
+            idle.push(slot);
+            gone
         });
+        drop(gone);
     }
 
     #[cold]

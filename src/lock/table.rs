@@ -15,7 +15,8 @@ pub(crate) trait LockTable: Send + Sync {
     /// The segment that covers the key now. After a segment was retired, a new lookup must find what replaced it: so a
     /// split swaps the directory first and retires afterwards, both under X on the segment.
     fn locate(&self, key: &[u8]) -> Arc<SegmentLock>;
-    /// A key as people write it, for dumps and errors. May be called under the latch of a slot, so it locks nothing.
+    /// A key as people write it, for dumps and errors. May be called under the latch of a slot, so it takes
+    /// no lock, and no latch under which anything of locks happens.
     fn show_key(&self, key: &[u8]) -> String {
         format!("{:?}", KeyBuf::from(key))
     }

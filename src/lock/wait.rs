@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use crate::events::{self, Who};
 use crate::options::LONG_WAIT;
@@ -14,9 +13,8 @@ use crate::sync::Instant;
 
 use super::granule::Target;
 use super::head::Enqueued;
-use super::held::{Owner, Waiting, Wanted};
+use super::held::{Held, Owner, Waiting, Wanted};
 use super::limit::Limit;
-use super::locked::LockedGranule;
 use super::manager::LockManager;
 use super::mode::Mode;
 use super::slot::Slot;
@@ -73,11 +71,8 @@ impl Terms<'_> {
 #[cold]
 pub(crate) fn wait(manager: &LockManager, slot: &Slot, wanted: Wanted, terms: Terms<'_>) -> Waited {
     let wait = Wait::begin(manager, slot, wanted, Waiter::thread(), terms);
-    if wait.waiter.park(wait.deadline, || terms.cancelled().is_some()).is_some() {
-        return wait.finish(Reason::LockTimeout);
-    }
-    let reason = terms.cancelled().unwrap_or(wait.at_deadline);
-    wait.finish(reason)
+    wait.waiter.park(wait.deadline, || terms.cancelled().is_some());
+    wait.finish()
 }
 
 /// A request that was put into the queue and has not ended. One that is dropped is given up, and a lock that was handed
@@ -87,6 +82,7 @@ pub(super) struct Wait<'a> {
     slot: &'a Slot,
     terms: Terms<'a>,
     target: Target,
+    to: Mode,
     pub(super) waiter: Arc<Waiter>,
     pub(super) deadline: Option<Instant>,
     at_deadline: Reason,
@@ -124,41 +120,37 @@ impl<'a> Wait<'a> {
             token.register(&waiter);
         }
         let (deadline, at_deadline) = terms.first_deadline();
-        Wait { manager, slot, terms, target, waiter, deadline, at_deadline, alarm: None, queued, ended: false }
+        Wait { manager, slot, terms, target, to, waiter, deadline, at_deadline, alarm: None, queued, ended: false }
     }
 
-    /// For a task: whether the wait has ended, and why it must be given up otherwise. The task is woken when to ask
-    /// again.
-    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<Reason> {
+    /// For a task: whether the wait has ended or must be given up. The task is woken when to ask again.
+    pub(super) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         self.waiter.set_waker(context.waker());
-        if self.waiter.outcome().is_some() {
-            return Poll::Ready(Reason::LockTimeout);
-        }
-        if let Some(reason) = self.terms.cancelled() {
-            return Poll::Ready(reason);
-        }
-        match self.deadline {
-            Some(deadline) if Instant::now() >= deadline => Poll::Ready(self.at_deadline),
-            _ => Poll::Pending,
-        }
+        let over = self.waiter.outcome().is_some()
+            || self.terms.cancelled().is_some()
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if over { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Ends the wait. `reason` counts only where it has not ended by itself.
-    pub(super) fn finish(mut self, reason: Reason) -> Waited {
-        match self.end() {
-            (Some(Outcome::Granted), wanted) => {
-                let mut held = self.slot.held.lock();
+    /// Ends the wait, which has ended by itself or is given up for its time or by a token.
+    pub(super) fn finish(mut self) -> Waited {
+        let (terms, at_deadline) = (self.terms, self.at_deadline);
+        let waited = self.end(|held, outcome, wanted| match outcome {
+            Some(Outcome::Granted) => {
                 held.waited_until = Some(Instant::now());
                 held.record(wanted);
                 Waited::Granted
             }
-            (Some(Outcome::Retired), _) => Waited::Retired,
-            (None, wanted) => Waited::Over(Box::new(wanted), reason),
-        }
+            Some(Outcome::Retired) => Waited::Retired,
+            None => Waited::Over(Box::new(wanted), terms.cancelled().unwrap_or(at_deadline)),
+        });
+        self.tell();
+        waited
     }
 
-    /// The one way out. A lock that was handed over just before counts as granted: it must be noted or given back.
-    fn end(&mut self) -> (Option<Outcome>, Wanted) {
+    /// The one way out. A lock that was handed over just before counts as granted: `note` notes it in the slot, or hands
+    /// it out to be given back. That it is waited for ends under the same latch, so that others see one or the other (L2).
+    fn end<R>(&mut self, note: impl FnOnce(&mut Held, Option<Outcome>, Wanted) -> R) -> R {
         self.ended = true;
         self.alarm = None;
         for token in self.terms.limits.iter().filter_map(Limit::token) {
@@ -172,16 +164,26 @@ impl<'a> Wait<'a> {
             }
             wakes.wake();
         }
-        let waiting = self.slot.held.lock().waiting.take();
-        let wanted = waiting.expect("only the owner of the slot takes its wait away").wanted;
-        if let Some(since) = self.queued {
-            let waited = since.elapsed();
-            self.manager.counters.waited(&self.target, waited);
-            if waited >= LONG_WAIT {
-                tell_of(self.slot, &self.target, wanted.to, waited);
+        let mut held = self.slot.held.lock();
+        let wanted = held.waiting.take().expect("only the owner of the slot takes its wait away").wanted;
+        note(&mut held, outcome, wanted)
+    }
+
+    /// Counts and tells a wait that has ended. Who listens is code of the program, so no latch is held, and the lock is
+    /// where it belongs.
+    fn tell(&self) {
+        let Some(since) = self.queued else { return };
+        let waited = since.elapsed();
+        self.manager.counters.waited(&self.target, waited);
+        if events::TOLD && waited >= LONG_WAIT {
+            let (owner, granule) = {
+                let held = self.slot.held.lock();
+                (held.owner.clone(), held.target_in_words(&self.target))
+            };
+            if let Some(Owner { label, caller, .. }) = owner {
+                events::long_wait(Who { label: label.as_deref(), caller }, &granule, &self.to, waited);
             }
         }
-        (outcome, wanted)
     }
 }
 
@@ -190,30 +192,25 @@ impl Drop for Wait<'_> {
         if self.ended {
             return;
         }
-        let (Some(Outcome::Granted), wanted) = self.end() else {
-            self.manager.counters.cancelled.add();
-            return;
-        };
-        if wanted.from.is_some() {
+        let counters = &self.manager.counters;
+        let handed_over = self.end(|held, outcome, wanted| match outcome {
             // It was raised: below it stands what was held before, so it is kept to the end of the lock set.
-            self.slot.held.lock().record(wanted);
-            return;
+            Some(Outcome::Granted) if wanted.from.is_some() => {
+                held.record(wanted);
+                false
+            }
+            Some(Outcome::Granted) => true,
+            _ => {
+                counters.cancelled.add();
+                false
+            }
+        });
+        if handed_over {
+            let mut wakes = Wakes::new();
+            self.target.release(self.manager, self.to, &mut wakes);
+            wakes.wake();
         }
-        let mut wakes = Wakes::new();
-        self.target.release(self.manager, wanted.to, &mut wakes);
-        wakes.wake();
-    }
-}
-
-#[cold]
-fn tell_of(slot: &Slot, target: &Target, to: Mode, waited: Duration) {
-    let (owner, granule) = {
-        let held = slot.held.lock();
-        let table = |id| held.tables.iter().find(|held| held.id == id).map(|held| held.table.clone());
-        (held.owner.clone(), LockedGranule::of_target(target, table))
-    };
-    if let Some(Owner { label, caller, .. }) = owner {
-        events::long_wait(Who { label: label.as_deref(), caller }, &granule, &to, waited);
+        self.tell();
     }
 }
 

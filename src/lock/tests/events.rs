@@ -11,9 +11,12 @@ use super::*;
 use crate::lock::mode::Mode::{S, X};
 use crate::options::LONG_WAIT;
 
-/// Writes each event down as a line: level, then all fields.
+/// Writes each event down as a line: level, then all fields. A broken one panics then.
 #[derive(Clone, Default)]
-struct Listener(Arc<Mutex<Vec<String>>>);
+struct Listener {
+    lines: Arc<Mutex<Vec<String>>>,
+    broken: bool,
+}
 
 struct Line(String);
 
@@ -31,7 +34,7 @@ impl Subscriber for Listener {
     fn new_span(&self, span: &Attributes<'_>) -> Id {
         let mut line = Line(format!("{} span {}", span.metadata().level(), span.metadata().name()));
         span.record(&mut line);
-        self.0.lock().push(line.0);
+        self.lines.lock().push(line.0);
         Id::from_u64(1)
     }
 
@@ -42,7 +45,8 @@ impl Subscriber for Listener {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        self.0.lock().push(line.0);
+        self.lines.lock().push(line.0);
+        assert!(!self.broken, "a listener that is broken");
     }
 
     fn enter(&self, _: &Id) {}
@@ -54,7 +58,7 @@ impl Subscriber for Listener {
 fn told(body: impl FnOnce()) -> Vec<String> {
     let listener = Listener::default();
     tracing::subscriber::with_default(listener.clone(), body);
-    let lines = listener.0.lock();
+    let lines = listener.lines.lock();
     lines.clone()
 }
 
@@ -90,6 +94,25 @@ fn a_long_wait_is_told_and_a_short_one_is_not() {
             assert_parts(&lines[0], &parts);
         }
     }
+}
+
+#[test]
+fn a_listener_that_panics_leaves_no_lock_behind() {
+    let (manager, table) = (manager(), TestTable::new(1, &[]));
+    let mut holder = set(&manager);
+    holder.lock_row(&table, b"a", X).unwrap();
+    let listener = Listener { broken: true, ..Listener::default() };
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| {
+            let lock = || set(&manager).lock_row(&table, b"a", S);
+            tracing::subscriber::with_default(listener.clone(), lock)
+        });
+        let waited = || manager.dump().granules.iter().flat_map(|locks| &locks.waiting).map(|one| one.age).max();
+        until("it waits", || waited().is_some_and(|waited| waited > 2 * LONG_WAIT));
+        holder.release_all();
+        assert!(waiter.join().is_err(), "{:?}", listener.lines.lock());
+    });
+    assert_all_free(&manager, &[&table]);
 }
 
 #[test]

@@ -6,6 +6,8 @@ use super::*;
 use crate::ErrorKind;
 use crate::lock::awaited::{How, at_once};
 use crate::lock::mode::Mode::{S, X};
+use crate::lock::plan::Plan;
+use crate::options::MAX_RESTARTS;
 
 #[test]
 fn names_shared_and_alone() {
@@ -138,6 +140,30 @@ fn refused_a_seventh_time_under_a_guard_is_out_of_order() {
         set.restart().unwrap();
     };
     assert_eq!((refusals, error.kind()), (7, ErrorKind::OutOfOrder));
+}
+
+#[test]
+fn the_root_of_names_refused_after_the_last_restart_is_out_of_order() {
+    let manager = manager();
+    let guard = manager.lock("a").unwrap();
+    let mut set = set(&manager);
+    set.restarts = MAX_RESTARTS;
+    set.lock_name("b", S).unwrap();
+    thread::scope(|scope| {
+        let all = scope.spawn(|| {
+            let mut all = super::set(&manager);
+            all.obtain(|held, manager| held.lock_names_root(manager, X, false), |_| {}).unwrap();
+        });
+        until_waiting(&manager, 1);
+        // The root has to be raised from IS, past the waiter, which would be delayed by it.
+        let mut plan = Plan::default();
+        plan.want_name("c", X);
+        assert_eq!(set.declare(plan).unwrap_err().kind(), ErrorKind::OutOfOrder);
+        assert!(!set.restart_wanted());
+        drop((set, guard));
+        all.join().unwrap();
+    });
+    assert_all_free(&manager, &[]);
 }
 
 #[test]

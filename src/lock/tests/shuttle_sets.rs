@@ -17,7 +17,7 @@ use crate::lock::mode::Mode::{self, IS, IX, S, SIX, U, X};
 use crate::lock::set::LockTime;
 use crate::lock::{CancelToken, Limit};
 use crate::options::MAX_RESTARTS;
-use crate::sync::schedules::{Cases, Dice};
+use crate::sync::schedule_tests::{Cases, Dice};
 
 const KEYS: u8 = 6;
 const NAMES: [&str; 3] = ["a", "b", "c"];
