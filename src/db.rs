@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::codec::Key;
 use crate::context;
 use crate::error::Result;
-use crate::lock::{LockGuard, LockManager};
+use crate::lock::LockManager;
 use crate::options::Options;
 use crate::pool::Pool;
 use crate::query::{self, Query, Source};
@@ -374,30 +374,6 @@ impl Db {
     #[track_caller]
     pub fn query<K: Key, V: Row>(&self, table: Table<K, V>) -> Query<'_, K, V> {
         Query::new(Source::Db(self.engine()), table, Location::caller())
-    }
-
-    /// Locks a name of the program's own exclusively, until the guard is dropped. Names are locked in the order of
-    /// their bytes, and before any data.
-    ///
-    /// # Errors
-    /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder) when the thread holds this or a greater name,
-    /// [`LockTimeout`](crate::ErrorKind::LockTimeout), [`Nested`](crate::ErrorKind::Nested).
-    #[track_caller]
-    pub fn lock(&self, name: &str) -> Result<LockGuard> {
-        context::check_free("Db::lock", Location::caller())?;
-        self.engine().check_alive()?;
-        self.engine().locks.lock(name)
-    }
-
-    /// Locks a name of the program's own in shared mode, until the guard is dropped.
-    ///
-    /// # Errors
-    /// As [`lock`](Db::lock).
-    #[track_caller]
-    pub fn lock_shared(&self, name: &str) -> Result<LockGuard> {
-        context::check_free("Db::lock_shared", Location::caller())?;
-        self.engine().check_alive()?;
-        self.engine().locks.lock_shared(name)
     }
 
     /// The lock manager: who holds and waits for what, and its counters.

@@ -1,4 +1,4 @@
-//! Further ways to lock the program's names: several at once, for a time, and for guards that belong to no thread.
+//! Ways to lock the program's names: one or several at once, for a time, and for guards that belong to no thread.
 
 use std::panic::Location;
 use std::time::Duration;
@@ -9,6 +9,28 @@ use crate::error::Result;
 use crate::lock::{LockGuard, Mode, OwnedLockGuard};
 
 impl Db {
+    /// Locks a name of the program's own exclusively, until the guard is dropped. Names are locked in the order of
+    /// their bytes, and before any data.
+    ///
+    /// # Errors
+    /// [`OutOfOrder`](crate::ErrorKind::OutOfOrder) when the thread holds this or a greater name,
+    /// [`LockTimeout`](crate::ErrorKind::LockTimeout), [`Nested`](crate::ErrorKind::Nested).
+    #[track_caller]
+    pub fn lock(&self, name: &str) -> Result<LockGuard> {
+        self.check_names("Db::lock")?;
+        self.engine().locks.lock(name)
+    }
+
+    /// Locks a name of the program's own in shared mode, until the guard is dropped.
+    ///
+    /// # Errors
+    /// As [`lock`](Db::lock).
+    #[track_caller]
+    pub fn lock_shared(&self, name: &str) -> Result<LockGuard> {
+        self.check_names("Db::lock_shared")?;
+        self.engine().locks.lock_shared(name)
+    }
+
     /// Locks several names at once, each shared ([`Mode::S`]) or exclusive ([`Mode::X`]), in whatever order they are
     /// given.
     ///

@@ -12,7 +12,7 @@ mod clock;
 #[cfg(any(loom, shuttle))]
 mod latch;
 #[cfg(all(test, shuttle))]
-pub(crate) mod schedules;
+pub(crate) mod schedule_tests;
 
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};

@@ -35,12 +35,15 @@ impl Transaction {
     /// [`lock`](Self::lock).
     #[track_caller]
     pub fn declare(&self, footprint: &Footprint) -> Result<()> {
-        let site = Location::caller();
+        self.declare_at(footprint, Location::caller())
+    }
+
+    /// As [`declare`](Self::declare), for a call of the program at `site`.
+    pub(crate) fn declare_at(&self, footprint: &Footprint, site: &'static Location<'static>) -> Result<()> {
         let plan = footprint.plan(&self.engine)?;
         let state = &mut *self.state()?;
         state.locks.asked_at(site);
-        let outcome = state.locks.declare(plan);
-        Self::noting_restart(state, outcome)
+        state.locks.declare(plan)
     }
 
     /// Locks a name of the program's own, exclusively, until the end of the transaction.
@@ -66,8 +69,7 @@ impl Transaction {
     fn lock_name(&self, name: &str, mode: Mode) -> Result<()> {
         let state = &mut *self.state()?;
         state.locks.asked_at(Location::caller());
-        let outcome = state.locks.lock_name(name, mode);
-        Self::noting_restart(state, outcome)
+        state.locks.lock_name(name, mode)
     }
 
     /// Locks a range of keys (encoded) for a scan, and gives the own writes in it. `limits` end the wait for it, beside
@@ -83,8 +85,7 @@ impl Transaction {
     ) -> Result<OwnRows<V>> {
         let state = &mut *self.state()?;
         state.locks.asked_at(site);
-        let outcome = state.locks.under(limits, |locks| locks.lock_range(core, low, high, mode));
-        Self::noting_restart(state, outcome)?;
+        state.locks.under(limits, |locks| locks.lock_range(core, low, high, mode))?;
         state.writes.range(core.id(), low, high)
     }
 }

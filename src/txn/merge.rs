@@ -26,8 +26,8 @@ use crate::table::table_core::TableCore;
 
 /// How long a merge waits for its segments, which stops others meanwhile.
 const PATIENCE: Duration = Duration::from_millis(2);
-/// Merges that one commit makes at most: it has not asked for them.
-const MERGES_A_COMMIT: usize = 8;
+/// Merges that a commit makes at most for each segment that it has left small: it has not asked for them.
+const MERGES_A_SEGMENT: usize = 8;
 
 /// How one merge ended.
 enum Merge {
@@ -62,7 +62,7 @@ impl Engine {
     #[cold]
     fn merge_segment(&self, table: &Arc<TableCore>, segment: &Arc<Segment>, patience: Duration) -> bool {
         let mut small = Arc::clone(segment);
-        for _ in 0..MERGES_A_COMMIT {
+        for _ in 0..MERGES_A_SEGMENT {
             match self.merge_once(table, &small, patience) {
                 Merge::Done(merged) => small = merged,
                 Merge::Needless => return true,

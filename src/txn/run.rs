@@ -30,7 +30,7 @@ pub(crate) fn run<T, E: From<Error>>(
     if let Some(footprint) = &options.footprint {
         // A table that is made for it is traced by code of its row type.
         let _scope = context::enter(Activity::Transaction, site);
-        tx.declare(footprint)?;
+        tx.declare_at(footprint, site)?;
     }
     loop {
         tx.check_limits("before its closure ran")?;

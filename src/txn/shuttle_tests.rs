@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::sync::schedules::{Cases, Dice};
+use crate::sync::schedule_tests::{Cases, Dice};
 use crate::{Db, Options, Result, Table};
 
 const ACCOUNTS: Table<u32, Account> = Table::new("accounts");

@@ -52,8 +52,6 @@ pub struct Transaction {
 pub(super) struct State {
     pub(super) locks: LockSet,
     pub(super) writes: WriteSet,
-    /// A lock was refused: every call fails until the next run.
-    restart: bool,
     durability: Durability,
 }
 
@@ -67,11 +65,9 @@ impl Transaction {
     pub(crate) fn new(engine: Arc<Engine>, site: &'static Location<'static>, options: &TransactionOptions) -> Self {
         let locks = LockSet::begin(&engine.locks, site, options.label.clone());
         let mut locks = locks.limited(options.lock_time(), options.limit(site).into_iter().collect());
-        if options.strict {
-            locks.set_strict(true);
-        }
+        locks.set_strict(options.strict);
         let durability = options.durability.unwrap_or(engine.options.durability);
-        let state = State { locks, writes: WriteSet::default(), restart: false, durability };
+        let state = State { locks, writes: WriteSet::default(), durability };
         Transaction { engine, site, state: RefCell::new(state) }
     }
 
@@ -87,7 +83,7 @@ impl Transaction {
         if let Some(error) = state.locks.strict_failure() {
             return Err(error);
         }
-        if state.restart {
+        if state.locks.restart_wanted() {
             return Err(Error::new(
                 ErrorKind::Restart,
                 format!("the transaction of {} starts over: return from its closure", self.site),
@@ -97,24 +93,14 @@ impl Transaction {
         Ok(state)
     }
 
-    pub(super) fn noting_restart<T>(state: &mut State, outcome: Result<T>) -> Result<T> {
-        if let Err(error) = &outcome
-            && error.kind() == ErrorKind::Restart
-        {
-            state.restart = true;
-        }
-        outcome
-    }
-
     #[track_caller]
     fn lock_row(state: &mut State, table: &Arc<TableCore>, key: &[u8], mode: Mode) -> Result<()> {
         state.locks.asked_at(Location::caller());
-        let outcome = state.locks.lock_row(table, key, mode);
-        Self::noting_restart(state, outcome)
+        state.locks.lock_row(table, key, mode)
     }
 
     pub(crate) fn wants_restart(&self) -> bool {
-        self.state.borrow().restart
+        self.state.borrow().locks.restart_wanted()
     }
 
     /// Refuses to commit a strict transaction that would have had to start over.
@@ -139,7 +125,6 @@ impl Transaction {
     pub(crate) fn restart(&self) -> Result<()> {
         let state = &mut *self.state.borrow_mut();
         state.writes = WriteSet::default();
-        state.restart = false;
         self.engine.counts.restarts.fetch_add(1, Ordering::Relaxed);
         state.locks.restart()
     }
@@ -347,8 +332,7 @@ impl Transaction {
         let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
         state.locks.asked_at(Location::caller());
-        let locked = state.locks.lock_table(&core, Mode::S);
-        Self::noting_restart(state, locked)?;
+        state.locks.lock_table(&core, Mode::S)?;
         let mut rows = core.rows();
         let own = state.writes.tables().find(|writes| writes.core.id() == core.id());
         for (key, write) in own.iter().flat_map(|writes| &writes.rows) {
@@ -373,8 +357,7 @@ impl Transaction {
         let state = &mut *self.state()?;
         state.locks.asked_at(site);
         if hits.len() >= self.engine.locks.escalate_rows() {
-            let locked = state.locks.lock_table_alone(&core);
-            Self::noting_restart(state, locked)?;
+            state.locks.lock_table_alone(&core)?;
         }
         let count = hits.len() as u64;
         let mark = state.writes.mark();
@@ -400,8 +383,7 @@ impl Transaction {
         row: V,
     ) -> Result<Option<Write>> {
         let core = self.engine.table_for_row(table, &row)?;
-        let locked = state.locks.lock_row(&core, &key, Mode::X);
-        Self::noting_restart(state, locked)?;
+        state.locks.lock_row(&core, &key, Mode::X)?;
         self.write(state, &core, key, Shared::from(row))
     }
 
