@@ -3,8 +3,6 @@
 //! The bound is a bare loop: a record written into space that is there and synced already, then `fdatasync`.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measures")]
 
-mod support;
-
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -14,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use gangline::{Db, Result};
 
-use support::user::{USERS, user};
-use support::{Size, load};
+use gangline_bench_support::user::{USERS, user};
+use gangline_bench_support::{Size, load};
 
 fn main() -> Result<()> {
     let size = Size::from_args(10_000, 100);

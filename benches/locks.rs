@@ -5,8 +5,6 @@
 //! `DashMap` of them filled once, and one that grows and shrinks as locks come and go, as the rows' locks here do.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measures")]
 
-mod support;
-
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -17,9 +15,9 @@ use gangline::lock::probe::{Granule, Rows};
 use gangline::{LockManager, Result};
 use parking_lot::{RwLock, RwLockWriteGuard};
 
-use support::random::Random;
-use support::user::USERS;
-use support::{Size, eventual, load, ns_of};
+use gangline_bench_support::random::Random;
+use gangline_bench_support::user::USERS;
+use gangline_bench_support::{Size, eventual, load, ns_of};
 
 /// What one operation takes is the middle one of so many short measurements: others on the machine spoil a few of them.
 const ROUNDS: u32 = 15;

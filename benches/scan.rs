@@ -6,8 +6,6 @@
 #![expect(clippy::print_stdout, reason = "a bench prints what it measures")]
 #![expect(clippy::disallowed_methods, reason = "the raw tree is measured as it comes, with its defaults")]
 
-mod support;
-
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
@@ -18,8 +16,8 @@ use gangline::Db;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use support::user::{Role, USERS, User, user};
-use support::{Size, eventual, load, median, ns_each, resident_mib, timed};
+use gangline_bench_support::user::{Role, USERS, User, user};
+use gangline_bench_support::{Size, eventual, load, median, ns_each, resident_mib, timed};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

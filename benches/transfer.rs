@@ -3,16 +3,14 @@
 //! One to sixteen threads, uniform and by Zipf's law (0.99), where a few rows are in nearly every transfer.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measures")]
 
-mod support;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use gangline::{Db, Result};
 
-use support::random::{Random, Zipf};
-use support::user::USERS;
-use support::{Size, eventual, load};
+use gangline_bench_support::random::{Random, Zipf};
+use gangline_bench_support::user::USERS;
+use gangline_bench_support::{Size, eventual, load};
 
 fn main() -> Result<()> {
     let size = Size::from_args(1_000_000, 1_000);

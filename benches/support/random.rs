@@ -1,12 +1,11 @@
 //! Repeatable random numbers, also for the peers' package: the same seed asks every store for the same rows.
-#![allow(dead_code, reason = "each bench takes what it needs")]
 
 /// A small, fast generator of repeatable numbers (SplitMix64).
 #[derive(Debug, Clone)]
-pub(crate) struct Random(pub(crate) u64);
+pub struct Random(pub u64);
 
 impl Random {
-    pub(crate) fn bits(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -14,19 +13,19 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A number from 0 up to 1.
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
 /// Numbers by Zipf's law, drawn by inverting the sum of the first weights and an integral for the others.
 #[derive(Debug)]
-pub(crate) struct Zipf {
+pub struct Zipf {
     count: u64,
     skew: f64,
     /// The sums of the weights up to each of the first numbers.
@@ -35,7 +34,7 @@ pub(crate) struct Zipf {
 }
 
 impl Zipf {
-    pub(crate) fn new(count: u64, skew: f64) -> Zipf {
+    pub fn new(count: u64, skew: f64) -> Zipf {
         let mut total = 0.0;
         let mut head = Vec::new();
         for rank in 1..=count {
@@ -47,7 +46,7 @@ impl Zipf {
         Zipf { count, skew, head, total }
     }
 
-    pub(crate) fn id(&self, random: &mut Random) -> u64 {
+    pub fn id(&self, random: &mut Random) -> u64 {
         let at = random.unit() * self.total;
         let rank = self.head.partition_point(|sum| *sum < at) as u64;
         let known = self.head.len() as u64;

@@ -1,10 +1,7 @@
 //! Which rows a workload asks for.
 
-#[path = "../../support/random.rs"]
-mod numbers;
-
-pub(crate) use numbers::Random;
-use numbers::Zipf;
+pub(crate) use gangline_bench_support::random::Random;
+use gangline_bench_support::random::Zipf;
 
 /// How rows are picked.
 #[derive(Debug)]

@@ -8,31 +8,8 @@ use serde::{Serialize, Serializer};
 
 use crate::outcome::Outcome;
 
-#[path = "../../support/user.rs"]
-mod user;
-
-use user::COUNTRIES;
-pub(crate) use user::{Role, USERS, User, user};
-
-impl User {
-    /// The predicate that half of the rows pass.
-    pub(crate) fn is_liked(&self) -> bool {
-        self.rating >= LIKED
-    }
-
-    /// What a point read adds up, so that nothing is read in vain.
-    pub(crate) fn sum(&self) -> u64 {
-        sum(self.id, self.created, &self.name)
-    }
-}
-
-/// The rating from which on a user is liked: half of them are.
-pub(crate) const LIKED: f32 = 2.5;
-
-/// What a read of a row adds up.
-pub(crate) fn sum(id: u64, created: i64, name: &str) -> u64 {
-    id + created as u64 + name.len() as u64
-}
+use gangline_bench_support::user::COUNTRIES;
+pub(crate) use gangline_bench_support::user::{LIKED, Role, USERS, User, sum, user};
 
 /// What reading `rows` rows from one on must add up to, without making the rows.
 pub(crate) fn right_sum(id: u64) -> u64 {

@@ -1,8 +1,7 @@
 //! What the benches share: the row of the benchmarks, random numbers, sizes, times.
-#![allow(dead_code, reason = "each bench takes what it needs")]
 
-pub(crate) mod random;
-pub(crate) mod user;
+pub mod random;
+pub mod user;
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use gangline::{Db, Durability, Options};
 use user::{USERS, user};
 
 /// Puts the users `0..rows` into the store, in transactions of some thousand rows.
-pub(crate) fn load(db: &Db, rows: u64) -> gangline::Result<()> {
+pub fn load(db: &Db, rows: u64) -> gangline::Result<()> {
     const BATCH: u64 = 10_000;
     for start in (0..rows).step_by(BATCH as usize) {
         db.transact(|tx| (start..rows.min(start + BATCH)).try_for_each(|id| tx.put(USERS, id, user(id))))?;
@@ -20,22 +19,22 @@ pub(crate) fn load(db: &Db, rows: u64) -> gangline::Result<()> {
 }
 
 /// Options of a store that a bench loads: what is measured is not the load.
-pub(crate) fn eventual() -> Options {
+pub fn eventual() -> Options {
     Options::new().durability(Durability::Eventual)
 }
 
 /// The command line of a bench.
 #[derive(Debug, Clone)]
-pub(crate) struct Size {
+pub struct Size {
     /// A tiny run that only shows that the bench works (`--test`).
-    pub(crate) test: bool,
+    pub test: bool,
     /// Rows of the table (`--rows N`).
-    pub(crate) rows: u64,
+    pub rows: u64,
 }
 
 impl Size {
     /// Reads the command line; `--bench`, which cargo adds, says nothing.
-    pub(crate) fn from_args(rows: u64, test_rows: u64) -> Size {
+    pub fn from_args(rows: u64, test_rows: u64) -> Size {
         let words: Vec<String> = std::env::args().skip(1).collect();
         let test = words.iter().any(|word| word == "--test");
         let given = words.iter().position(|word| word == "--rows").and_then(|at| words.get(at + 1)?.parse().ok());
@@ -43,31 +42,31 @@ impl Size {
     }
 
     /// The time to measure for.
-    pub(crate) fn time(&self, full: Duration) -> Duration {
+    pub fn time(&self, full: Duration) -> Duration {
         if self.test { Duration::from_millis(20) } else { full }
     }
 }
 
 /// How long something takes, and what it gives.
-pub(crate) fn timed<T>(run: impl FnOnce() -> T) -> (Duration, T) {
+pub fn timed<T>(run: impl FnOnce() -> T) -> (Duration, T) {
     let start = Instant::now();
     let value = run();
     (start.elapsed(), value)
 }
 
 /// The middle one of several times.
-pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+pub fn median(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
 }
 
 /// Nanoseconds for each of so many.
-pub(crate) fn ns_each(time: Duration, count: u64) -> f64 {
+pub fn ns_each(time: Duration, count: u64) -> f64 {
     time.as_nanos() as f64 / count as f64
 }
 
 /// Nanoseconds of one call, over as many calls as fit the time.
-pub(crate) fn ns_of(time: Duration, mut call: impl FnMut()) -> f64 {
+pub fn ns_of(time: Duration, mut call: impl FnMut()) -> f64 {
     let start = Instant::now();
     let mut calls = 0u64;
     while start.elapsed() < time {
@@ -78,7 +77,7 @@ pub(crate) fn ns_of(time: Duration, mut call: impl FnMut()) -> f64 {
 }
 
 /// Memory of this process now, in MiB; 0 where the system does not tell.
-pub(crate) fn resident_mib() -> u64 {
+pub fn resident_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
