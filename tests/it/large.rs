@@ -5,7 +5,7 @@ use std::thread;
 
 use gangline::{Db, Durability, ErrorKind, Options, Result, Table};
 
-use crate::support::place;
+use crate::support::{Ends, place};
 
 const TEXTS: Table<u64, String> = Table::new("texts");
 const BYTES: Table<u64, Vec<u8>> = Table::new("bytes");
@@ -155,6 +155,7 @@ fn a_row_stays_readable_while_its_neighbours_and_itself_are_written() {
     write(0).unwrap();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _ends = Ends(&stop);
         for _ in 0..2 {
             scope.spawn(|| {
                 let same = |text: &str| text.bytes().all(|byte| byte == text.as_bytes()[0]);
@@ -172,7 +173,6 @@ fn a_row_stays_readable_while_its_neighbours_and_itself_are_written() {
                 db.checkpoint().unwrap();
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(db.verify().unwrap().is_clean());
 }
