@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gangline::lock::{GranuleLocks, Mode};
-use gangline::{Db, ErrorKind, Options};
+use gangline::{Db, ErrorKind, Options, Transaction};
 
 use crate::isolation_stage::{ROWS, row};
-use crate::support::{Ends, ITEMS, Meeting, PATIENCE, fill, item, small, until};
+use crate::support::{Ends, ITEMS, PATIENCE, beside, fill, item, small, until};
 
 /// Numbers that look random, and are the same in each run.
 struct Random(u64);
@@ -239,17 +239,8 @@ fn a_range_reader_that_stands_behind_a_merge_reads_the_merged_segment() {
         let db = rows(PATIENCE);
         remove_all(&db, (0..second - 2).step_by(2));
         let before = merges(&db);
-        let (held, done) = (Meeting::of(2), Meeting::of(2));
-        let in_time = thread::scope(|scope| {
-            let keeper = scope.spawn(|| {
-                db.transact(|tx| {
-                    tx.put(ROWS, second, row(1))?;
-                    held.wait();
-                    done.wait();
-                    Ok(())
-                })
-            });
-            held.wait();
+        let keeps = move |tx: &Transaction| tx.put(ROWS, second, row(1));
+        let in_time = beside(&db, keeps, |scope, release| {
             scope.spawn(|| remove_all(&db, [second - 2]));
             let reader = scope.spawn(|| {
                 until("the merge waits or has given up", || {
@@ -259,9 +250,8 @@ fn a_range_reader_that_stands_behind_a_merge_reads_the_merged_segment() {
                 read_twice_while_an_insert_waits(&db, second..second + 3, second - 1)
             });
             until("the reader waits", || reader.is_finished() || db.locks().dump().to_string().contains("S   wait"));
-            done.wait();
+            release();
             let in_time = merges(&db) == before;
-            keeper.join().unwrap().unwrap();
             reader.join().unwrap() && in_time
         });
         if in_time && merges(&db) > before {
