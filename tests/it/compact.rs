@@ -6,7 +6,7 @@ use std::thread;
 use gangline::{Durability, ErrorKind, Table};
 
 use crate::disk_full::SmallDisk;
-use crate::support::{Ends, ITEMS, ids, item, place, small, until};
+use crate::support::{Ends, ITEMS, Random, ids, item, place, small, until};
 
 const PAIRS: Table<u64, i64> = Table::new("pairs");
 
@@ -86,10 +86,9 @@ fn readers_and_writers_go_on() {
         for thread in 0..4u64 {
             let (db, stop) = (&db, &stop);
             scope.spawn(move || {
-                let mut n = thread;
+                let mut random = Random(thread);
                 while !stop.load(Ordering::Relaxed) {
-                    n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    let (a, b) = ((n >> 33) % ROWS, (n >> 13) % ROWS);
+                    let (a, b) = (random.below(ROWS), random.below(ROWS));
                     db.transact(|tx| {
                         tx.modify(PAIRS, a, |amount| *amount += 1)?;
                         tx.modify(PAIRS, b, |amount| *amount -= 1)

@@ -10,17 +10,7 @@ use gangline::lock::{GranuleLocks, Mode};
 use gangline::{Db, ErrorKind, Options, Transaction};
 
 use crate::isolation_stage::{ROWS, row};
-use crate::support::{Ends, ITEMS, PATIENCE, beside, fill, item, small, until};
-
-/// Numbers that look random, and are the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
+use crate::support::{Ends, ITEMS, PATIENCE, Random, beside, fill, item, small, until};
 
 fn merges(db: &Db) -> u64 {
     db.status().unwrap().segment_merges

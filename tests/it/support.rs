@@ -92,6 +92,20 @@ impl Meeting {
     }
 }
 
+/// Numbers that look random, and are the same in each run.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        (self.next() >> 33) % end
+    }
+}
+
 /// Tells threads to end when the part of a test that needs them is over, also by a panic: they would run for ever.
 pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
 
