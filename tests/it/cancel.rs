@@ -5,13 +5,9 @@ use std::time::{Duration, Instant};
 
 use gangline::{CancelToken, Db, Durability, ErrorKind, Options, Result, Table, Transaction, TransactionOptions};
 
-use crate::support::{ITEMS, PATIENCE, amount, beside, ids, small, until, waits, with_items};
+use crate::support::{ITEMS, PATIENCE, amount, beside, ids, kind, small, until, waits, with_items};
 
 const SHORT: Duration = Duration::from_millis(40);
-
-fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
-    outcome.map(drop).map_err(|error| error.kind())
-}
 
 /// Holds a row shared.
 fn reads(id: u64) -> impl Fn(&Transaction) -> Result<()> {

@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use gangline::{Db, ErrorKind, Result, Transaction};
+use gangline::{Db, ErrorKind, Transaction};
 
-use crate::support::{ITEMS, Meeting, amount, beside, small, until, waits, with_items};
-
-fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
-    outcome.map(drop).map_err(|error| error.kind())
-}
+use crate::support::{ITEMS, Meeting, amount, beside, kind, small, until, waits, with_items};
 
 #[test]
 fn readers_share_and_a_writer_waits_for_them() {

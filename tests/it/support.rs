@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use gangline::{Db, Options, Result, Table, Transaction};
+use gangline::{Db, ErrorKind, Options, Result, Table, Transaction};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -113,6 +113,11 @@ impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
+}
+
+/// An outcome as far as a test compares it.
+pub(crate) fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
+    outcome.map(drop).map_err(|error| error.kind())
 }
 
 /// Runs `body` beside a transaction of another thread that has done `first`. It stays open until `body` lets it go by
