@@ -29,6 +29,15 @@ fn small() -> Options {
     Options::new().segment_rows(16).durability(Durability::Eventual)
 }
 
+/// Tells threads to end when the part of a test that needs them is over, also by a panic: they would run for ever.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// How many entries the trees of the page store hold.
 fn entries_in(db: &Db, trees: impl IntoIterator<Item = TreeId>) -> usize {
     let mut entries = 0;
@@ -157,6 +166,7 @@ fn a_checkpoint_beside_writers_is_of_one_instant() {
     .unwrap();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _ends = Ends(&stop);
         for thread in 0..2u64 {
             let (db, stop) = (&db, &stop);
             scope.spawn(move || {
@@ -176,7 +186,6 @@ fn a_checkpoint_beside_writers_is_of_one_instant() {
             let sum = db.query(NUMBERS).fold(|| 0, |sum, row| sum + row, |a, b| a + b).unwrap();
             assert_eq!(sum, 2 * PAIRS * 1000);
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let before = db.read(NUMBERS, |_| true, |row| *row).unwrap();
     assert!(db.verify().unwrap().is_clean());

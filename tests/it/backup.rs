@@ -6,7 +6,7 @@ use std::thread;
 
 use gangline::{BackupReport, Db, ErrorKind, Table, TableReport};
 
-use crate::support::{Ends, ITEMS, Item, amount, fill, ids, item, place, small, until};
+use crate::support::{Ends, ITEMS, Item, Random, amount, fill, ids, item, place, small, until};
 
 const ACCOUNTS: Table<u64, i64> = Table::new("accounts");
 /// The sum of all amounts: rows of 20 to a page, on many pages and segments.
@@ -80,17 +80,16 @@ fn backups_beside_four_writers_are_each_of_one_commit() {
         for writer in 0..4u64 {
             let (db, stop) = (&db, &stop);
             scope.spawn(move || {
-                let mut n = writer;
+                let mut random = Random(writer);
                 while !stop.load(Ordering::Relaxed) {
-                    n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    let (from, to) = ((n >> 33) % ACCOUNTS_OPEN, (n >> 13) % ACCOUNTS_OPEN);
+                    let (from, to) = (random.below(ACCOUNTS_OPEN), random.below(ACCOUNTS_OPEN));
                     db.transact(|tx| {
                         tx.modify(ACCOUNTS, from, |amount| *amount -= 1)?;
                         tx.modify(ACCOUNTS, to, |amount| *amount += 1)
                     })
                     .unwrap();
-                    db.put(ITEMS, (n >> 23) % 3_000, item(n >> 40)).unwrap();
-                    db.remove(ITEMS, (n >> 43) % 3_000).unwrap();
+                    db.put(ITEMS, random.below(3_000), item(random.below(1 << 24))).unwrap();
+                    db.remove(ITEMS, random.below(3_000)).unwrap();
                 }
             });
         }

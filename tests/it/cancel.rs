@@ -3,33 +3,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gangline::{CancelToken, Db, Durability, ErrorKind, Options, Result, Table, TransactionOptions};
+use gangline::{CancelToken, Db, Durability, ErrorKind, Options, Result, Table, Transaction, TransactionOptions};
 
-use crate::support::{ITEMS, Meeting, PATIENCE, amount, ids, small, until, waits, with_items};
+use crate::support::{ITEMS, PATIENCE, amount, beside, ids, kind, small, until, waits, with_items};
 
 const SHORT: Duration = Duration::from_millis(40);
 
-fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
-    outcome.map(drop).map_err(|error| error.kind())
-}
-
-/// Holds a row shared while `meanwhile` runs.
-fn while_row_is_held(db: &Db, id: u64, meanwhile: impl FnOnce()) {
-    let (held, over) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        let holder = scope.spawn(|| {
-            db.transact(|tx| {
-                tx.get(ITEMS, id)?;
-                held.wait();
-                over.wait();
-                Ok(())
-            })
-        });
-        held.wait();
-        meanwhile();
-        over.wait();
-        holder.join().unwrap().unwrap();
-    });
+/// Holds a row shared.
+fn reads(id: u64) -> impl Fn(&Transaction) -> Result<()> {
+    move |tx| tx.get(ITEMS, id).map(drop)
 }
 
 #[test]
@@ -37,29 +19,27 @@ fn a_transaction_that_waits_is_woken_by_its_token_and_those_behind_go_on() {
     let db = with_items(4);
     let token = CancelToken::new();
     let options = TransactionOptions::new().label("night run").cancel(&token);
-    while_row_is_held(&db, 2, || {
-        std::thread::scope(|scope| {
-            let writer = scope.spawn(|| {
-                db.transact_with(&options, |tx| {
-                    tx.put(ITEMS, 1, crate::support::item(77))?;
-                    tx.modify(ITEMS, 2, |item| item.amount = 0)
-                })
-            });
-            until("the writer waits", || waits(&db) == 1);
-            let reader = scope.spawn(|| db.transact(|tx| tx.get(ITEMS, 2).map(drop)));
-            until("a reader waits behind it", || waits(&db) == 2);
-            let begun = Instant::now();
-            token.cancel();
-            let error = writer.join().unwrap().unwrap_err();
-            // The holder goes on holding; only the front of the queue has gone.
-            reader.join().unwrap().unwrap();
-            assert!(begun.elapsed() < PATIENCE / 4);
-            assert_eq!(error.kind(), ErrorKind::Cancelled);
-            let text = error.to_string();
-            for part in ["transaction \"night run\"", "cancel.rs", "was cancelled", "items", "held by"] {
-                assert!(text.contains(part), "{part}: {text}");
-            }
+    beside(&db, reads(2), |scope, _| {
+        let writer = scope.spawn(|| {
+            db.transact_with(&options, |tx| {
+                tx.put(ITEMS, 1, crate::support::item(77))?;
+                tx.modify(ITEMS, 2, |item| item.amount = 0)
+            })
         });
+        until("the writer waits", || waits(&db) == 1);
+        let reader = scope.spawn(|| db.transact(|tx| tx.get(ITEMS, 2).map(drop)));
+        until("a reader waits behind it", || waits(&db) == 2);
+        let begun = Instant::now();
+        token.cancel();
+        let error = writer.join().unwrap().unwrap_err();
+        // The holder goes on holding; only the front of the queue has gone.
+        reader.join().unwrap().unwrap();
+        assert!(begun.elapsed() < PATIENCE / 4);
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        let text = error.to_string();
+        for part in ["transaction \"night run\"", "cancel.rs", "was cancelled", "items", "held by"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     });
     assert_eq!((amount(&db, 1), amount(&db, 2)), (1, 2), "nothing of it was done");
     assert_eq!(db.locks().dump().to_string(), "no locks");
@@ -129,7 +109,7 @@ fn of_deadline_and_lock_timeout_the_earlier_counts() {
     for (lock_timeout, options, expected) in cases {
         let db = small().lock_timeout(lock_timeout).in_memory().unwrap();
         crate::support::fill(&db, 4);
-        while_row_is_held(&db, 2, || {
+        beside(&db, reads(2), |_, _| {
             let begun = Instant::now();
             let error = db.transact_with(&options, |tx| tx.modify(ITEMS, 2, |item| item.amount = 0)).unwrap_err();
             assert!(begun.elapsed() < PATIENCE / 4, "{error}");
@@ -146,7 +126,7 @@ fn a_deadline_counts_all_runs_of_a_closure() {
     let db = with_items(4);
     let options = TransactionOptions::new().deadline(SHORT);
     let runs = AtomicU64::new(0);
-    while_row_is_held(&db, 1, || {
+    beside(&db, reads(1), |_, _| {
         let error = db
             .transact_with(&options, |tx| {
                 runs.fetch_add(1, Ordering::Relaxed);
@@ -224,18 +204,8 @@ fn a_scan_ends_at_its_deadline() {
 #[test]
 fn a_query_that_is_late_in_its_wait_leaves_its_transaction_alive() {
     let db = with_items(40);
-    let (held, over) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.put(ITEMS, 1, crate::support::item(1))?;
-                held.wait();
-                over.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held.wait();
+    let writes = |tx: &Transaction| tx.put(ITEMS, 1, crate::support::item(1));
+    beside(&db, writes, |_, _| {
         db.transact(|tx| {
             let late = tx.query(ITEMS).range(0..10).deadline(SHORT).count().unwrap_err();
             assert_eq!(late.kind(), ErrorKind::Cancelled);
@@ -243,7 +213,6 @@ fn a_query_that_is_late_in_its_wait_leaves_its_transaction_alive() {
             tx.modify(ITEMS, 39, |item| item.amount = 5)
         })
         .unwrap();
-        over.wait();
     });
     assert_eq!(amount(&db, 39), 5);
 }
@@ -253,16 +222,14 @@ fn one_token_ends_all_that_were_given_it() {
     let db = with_items(8);
     let token = CancelToken::new();
     let options = TransactionOptions::new().cancel(&token);
-    while_row_is_held(&db, 2, || {
-        std::thread::scope(|scope| {
-            let change = || db.transact_with(&options, |tx| tx.modify(ITEMS, 2, |item| item.amount = 0));
-            let writers: Vec<_> = (0..6).map(|_| scope.spawn(change)).collect();
-            until("all wait", || waits(&db) == 6);
-            token.cancel();
-            for writer in writers {
-                assert_eq!(kind(writer.join().unwrap()), Err(ErrorKind::Cancelled));
-            }
-        });
+    let change = || db.transact_with(&options, |tx| tx.modify(ITEMS, 2, |item| item.amount = 0));
+    beside(&db, reads(2), |scope, _| {
+        let writers: Vec<_> = (0..6).map(|_| scope.spawn(change)).collect();
+        until("all wait", || waits(&db) == 6);
+        token.cancel();
+        for writer in writers {
+            assert_eq!(kind(writer.join().unwrap()), Err(ErrorKind::Cancelled));
+        }
     });
     assert_eq!(db.locks().counters().cancelled, 6);
     db.modify(ITEMS, 2, |item| item.amount = 1).unwrap();

@@ -6,7 +6,7 @@ use std::thread;
 use gangline::{Durability, ErrorKind, Table};
 
 use crate::disk_full::SmallDisk;
-use crate::support::{Ends, ITEMS, ids, item, place, small, until};
+use crate::support::{Ends, ITEMS, Random, fill, ids, item, place, small, until};
 
 const PAIRS: Table<u64, i64> = Table::new("pairs");
 
@@ -54,7 +54,7 @@ fn a_store_without_most_of_its_rows_becomes_small() {
 fn live_bytes_are_known_after_a_close_and_after_a_crash() {
     let (_folder, path) = place();
     let db = small().open(&path).unwrap();
-    (0..500).for_each(|id| db.put(ITEMS, id, item(id)).unwrap());
+    fill(&db, 500);
     db.checkpoint().unwrap();
     let live = |db: &gangline::Db| db.status().unwrap().live_bytes;
     let counted = live(&db);
@@ -86,10 +86,9 @@ fn readers_and_writers_go_on() {
         for thread in 0..4u64 {
             let (db, stop) = (&db, &stop);
             scope.spawn(move || {
-                let mut n = thread;
+                let mut random = Random(thread);
                 while !stop.load(Ordering::Relaxed) {
-                    n = n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    let (a, b) = ((n >> 33) % ROWS, (n >> 13) % ROWS);
+                    let (a, b) = (random.below(ROWS), random.below(ROWS));
                     db.transact(|tx| {
                         tx.modify(PAIRS, a, |amount| *amount += 1)?;
                         tx.modify(PAIRS, b, |amount| *amount -= 1)
@@ -157,7 +156,7 @@ fn a_disk_without_room_for_the_copy_leaves_everything_as_it_was() {
 fn leftovers_of_a_compaction_that_was_cut_off_are_removed_and_other_folders_are_not() {
     let (_folder, path) = place();
     let db = small().open(&path).unwrap();
-    (0..100).for_each(|id| db.put(ITEMS, id, item(id)).unwrap());
+    fill(&db, 100);
     db.close().unwrap();
     for name in ["sled-000002", "sled-2", "sled-mine", "mine"] {
         std::fs::create_dir(path.join(name)).unwrap();

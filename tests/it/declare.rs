@@ -4,12 +4,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gangline::{Db, ErrorKind, Footprint, Options, Result, Table, Transaction, TransactionOptions};
 
-use crate::support::{ITEMS, Meeting, amount, item, small, until, waits, with_items};
+use crate::support::{ITEMS, Meeting, amount, beside, item, small, until, waits, with_items};
 
 const COUNTS: Table<String, u64> = Table::new("counts");
 
 fn declaring(footprint: Footprint) -> TransactionOptions {
     TransactionOptions::new().declare(footprint)
+}
+
+/// Holds a row exclusively, and leaves it as it is.
+fn changes(id: u64) -> impl Fn(&Transaction) -> Result<()> {
+    move |tx| tx.modify(ITEMS, id, |_| ()).map(drop)
 }
 
 fn transfer(tx: &Transaction, from: u64, to: u64) -> Result<()> {
@@ -25,21 +30,12 @@ fn declared_transfers_never_start_over_while_others_do() {
     let (before, start) = (total(), Meeting::of(8));
     let (declared_runs, turns) = (AtomicU64::new(0), 300u64);
     // Not declared and from high to low, in the face of one that goes from low to high: it starts over.
-    let (held, refused, runs) = (Meeting::of(2), Meeting::of(2), AtomicU64::new(0));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 1, |_| ())?;
-                held.wait();
-                refused.wait();
-                Ok(())
-            })
-        });
-        held.wait();
+    let runs = AtomicU64::new(0);
+    beside(&db, changes(1), |_, release| {
         db.transact(|tx| {
             let outcome = transfer(tx, 6, 1);
             if runs.fetch_add(1, Relaxed) == 0 {
-                refused.wait();
+                release();
             }
             outcome
         })
@@ -143,18 +139,9 @@ fn all_is_locked_before_the_closure_runs_and_in_order() {
 #[test]
 fn what_is_declared_is_waited_for_and_the_closure_runs_once() {
     let db = with_items(8);
-    let (held, done) = (Meeting::of(2), Meeting::of(2));
     let runs = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 1, |item| item.amount += 10)?;
-                held.wait();
-                done.wait();
-                Ok(())
-            })
-        });
-        held.wait();
+    let adds = |tx: &Transaction| tx.modify(ITEMS, 1, |item| item.amount += 10).map(drop);
+    beside(&db, adds, |scope, release| {
         let waited = waits(&db);
         let declared = scope.spawn(|| {
             db.transact_with(&declaring(Footprint::new().write_row(ITEMS, 5).write_row(ITEMS, 1)), |tx| {
@@ -164,7 +151,7 @@ fn what_is_declared_is_waited_for_and_the_closure_runs_once() {
         });
         until("the footprint is waited for", || waits(&db) == waited + 1);
         assert_eq!(runs.load(Relaxed), 0);
-        done.wait();
+        release();
         declared.join().unwrap().unwrap();
     });
     assert_eq!((runs.into_inner(), db.locks().counters().restarts), (1, 0));
@@ -174,23 +161,13 @@ fn what_is_declared_is_waited_for_and_the_closure_runs_once() {
 #[test]
 fn outside_the_footprint_all_is_as_ever() {
     let db = with_items(8);
-    let (held, refused) = (Meeting::of(2), Meeting::of(2));
     let runs = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 0, |_| ())?;
-                held.wait();
-                refused.wait();
-                Ok(())
-            })
-        });
-        held.wait();
+    beside(&db, changes(0), |_, release| {
         db.transact_with(&declaring(Footprint::new().write_row(ITEMS, 5)), |tx| {
             let outcome = tx.modify(ITEMS, 0, |item| item.amount += 1);
             if runs.fetch_add(1, Relaxed) == 0 {
                 assert_eq!(outcome.as_ref().unwrap_err().kind(), ErrorKind::Restart);
-                refused.wait();
+                release();
             }
             outcome?;
             tx.modify(ITEMS, 5, |item| item.amount += 1)
@@ -236,17 +213,7 @@ fn a_footprint_that_cannot_be_is_refused_before_the_closure_runs() {
 fn more_rows_than_a_transaction_may_lock_are_declared_as_a_table() {
     let db = Options::new().max_row_locks(10).in_memory().unwrap();
     db.put(ITEMS, 99, item(99)).unwrap();
-    let (held, done) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 99, |_| ())?;
-                held.wait();
-                done.wait();
-                Ok(())
-            })
-        });
-        held.wait();
+    beside(&db, changes(99), |scope, release| {
         let waited = waits(&db);
         let declares = scope.spawn(|| {
             let footprint = (0..50u64).fold(Footprint::new(), |footprint, id| footprint.write_row(ITEMS, id));
@@ -258,7 +225,7 @@ fn more_rows_than_a_transaction_may_lock_are_declared_as_a_table() {
             })
         });
         until("the table is waited for", || waits(&db) == waited + 1);
-        done.wait();
+        release();
         declares.join().unwrap().unwrap();
     });
     assert_eq!(db.locks().counters().restarts, 0);
@@ -267,18 +234,8 @@ fn more_rows_than_a_transaction_may_lock_are_declared_as_a_table() {
 #[test]
 fn declared_late_and_refused_all_of_it_is_taken_in_the_next_run() {
     let db = with_items(8);
-    let (held, refused) = (Meeting::of(2), Meeting::of(2));
     let runs = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 1, |_| ())?;
-                held.wait();
-                refused.wait();
-                Ok(())
-            })
-        });
-        held.wait();
+    beside(&db, changes(1), |_, release| {
         db.transact(|tx| {
             let run = runs.fetch_add(1, Relaxed);
             tx.get(ITEMS, 4)?;
@@ -296,7 +253,7 @@ fn declared_late_and_refused_all_of_it_is_taken_in_the_next_run() {
             let declared = tx.declare(&rows);
             if run == 0 {
                 assert_eq!(declared.as_ref().unwrap_err().kind(), ErrorKind::Restart);
-                refused.wait();
+                release();
             }
             declared
         })

@@ -2,7 +2,7 @@
 
 use gangline::{Db, Result, Table, Transaction};
 
-use crate::support::{ITEMS, Item, Meeting, amount, fill, item, small, until, waits};
+use crate::support::{ITEMS, Item, amount, beside, beside_holder, fill, item, small, until, waits};
 
 /// Locks that are held now, as `granule mode`, but for intents.
 fn held(db: &Db) -> Vec<String> {
@@ -54,26 +54,15 @@ fn many_written_rows_become_the_table_and_keep_others_out() {
 #[test]
 fn a_refused_table_lock_changes_nothing() {
     let db = few();
-    let (held_row, done) = (Meeting::of(2), Meeting::of(2));
     let before = db.locks().counters();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                write(tx, 99..100)?;
-                held_row.wait();
-                done.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held_row.wait();
+    let writes = |tx: &Transaction| write(tx, 99..100);
+    beside(&db, writes, |_, _| {
         db.transact(|tx| {
             write(tx, 0..60)?;
             assert_eq!(rows_held(&db), 61);
             Ok(())
         })
         .unwrap();
-        done.wait();
     });
     let after = db.locks().counters();
     assert_eq!(after.refused_escalations - before.refused_escalations, 9, "at 20 rows and each 5 more");
@@ -102,26 +91,16 @@ fn many_read_rows_become_the_table_and_let_readers_in() {
 fn the_limit_of_row_locks_waits_for_the_table() {
     let db = small().max_row_locks(20).escalate_row_locks(1_000).in_memory().unwrap();
     fill(&db, 100);
-    let (held_row, done) = (Meeting::of(2), Meeting::of(2));
     let runs = std::sync::atomic::AtomicU64::new(0);
     let before = db.locks().counters();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                write(tx, 99..100)?;
-                held_row.wait();
-                done.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held_row.wait();
+    let writes = |tx: &Transaction| write(tx, 99..100);
+    beside(&db, writes, |_, release| {
         db.transact(|tx| {
             let run = runs.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let written = write(tx, 0..60);
             if run == 0 {
                 assert!(written.is_err());
-                done.wait();
+                release();
             } else {
                 assert_eq!(held(&db), ["table \"items\" X"]);
             }
@@ -167,19 +146,13 @@ fn an_update_of_all_rows_locks_the_table_and_no_row() {
 #[test]
 fn an_update_of_many_rows_waits_for_the_readers_of_the_table() {
     let db = few();
-    let (reads, done) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                let row: gangline::Shared<Item> = tx.get(ITEMS, 7)?.unwrap();
-                reads.wait();
-                done.wait();
-                assert_eq!(tx.get(ITEMS, 7)?.unwrap().amount, row.amount);
-                Ok(())
-            })
-            .unwrap();
-        });
-        reads.wait();
+    let reads_twice = |tx: &Transaction, hold: &dyn Fn()| {
+        let row: gangline::Shared<Item> = tx.get(ITEMS, 7)?.unwrap();
+        hold();
+        assert_eq!(tx.get(ITEMS, 7)?.unwrap().amount, row.amount);
+        Ok(())
+    };
+    beside_holder(&db, reads_twice, |scope, release| {
         let waited = waits(&db);
         let updates = scope.spawn(|| db.update(ITEMS, |_| true, |item| item.amount += 1_000).unwrap());
         until("the update waits", || waits(&db) == waited + 1);
@@ -187,7 +160,7 @@ fn an_update_of_many_rows_waits_for_the_readers_of_the_table() {
         let waiting = dump.granules.iter().filter(|locks| !locks.waiting.is_empty());
         let waiting: Vec<String> = waiting.map(|locks| locks.granule.to_string()).collect();
         assert_eq!(waiting, ["table \"items\""]);
-        done.wait();
+        release();
         assert_eq!(updates.join().unwrap(), 100);
     });
     assert_eq!((amount(&db, 7), db.locks().counters().restarts), (1_007, 0));

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use gangline::Result;
+use gangline::{Result, Transaction};
 use parking_lot::Mutex;
 
-use crate::support::{ITEMS, Meeting, amount, ids, item, until, waits, with_items};
+use crate::support::{ITEMS, Meeting, amount, beside, beside_holder, ids, item, until, waits, with_items};
 
 #[test]
 fn two_transactions_on_two_rows_of_one_segment_are_open_at_once() {
@@ -28,27 +28,19 @@ fn two_transactions_on_two_rows_of_one_segment_are_open_at_once() {
     assert_eq!(waits(&db), 0);
 }
 
+fn takes_down(tx: &Transaction) -> Result<()> {
+    tx.modify(ITEMS, 3, |item| item.amount = -1).map(drop)
+}
+
 #[test]
 fn a_reader_of_one_row_passes_while_another_is_exclusive() {
     let db = with_items(8);
-    let (held, done) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 3, |item| item.amount = -1)?;
-                held.wait();
-                done.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held.wait();
+    beside(&db, takes_down, |_, _| {
         let other = db.transact(|tx| Ok(tx.get(ITEMS, 4)?.unwrap().amount)).unwrap();
         assert_eq!(other, 4, "a row beside the one that is held");
         assert_eq!(amount(&db, 3), 3, "a read outside of a transaction sees what is committed");
         assert_eq!(ids(&db).len(), 8, "and so does one of the whole table");
         assert_eq!(waits(&db), 0);
-        done.wait();
     });
     assert_eq!(amount(&db, 3), -1);
 }
@@ -56,49 +48,31 @@ fn a_reader_of_one_row_passes_while_another_is_exclusive() {
 #[test]
 fn a_reader_in_a_transaction_waits_for_the_writer_of_its_row() {
     let db = with_items(8);
-    let held = Meeting::of(2);
-    let released = Meeting::of(2);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 3, |item| item.amount = -1)?;
-                held.wait();
-                released.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held.wait();
+    beside(&db, takes_down, |scope, release| {
         let reader = scope.spawn(|| db.transact(|tx| Ok(tx.get(ITEMS, 3)?.unwrap().amount)));
         until("the reader waits", || waits(&db) > 0);
-        released.wait();
+        release();
         assert_eq!(reader.join().unwrap().unwrap(), -1, "no dirty read, and none of the past");
     });
 }
 
 /// An open transaction reads; a row that would change what it read is inserted meanwhile.
-fn insert_waits_for(read: impl Fn(&gangline::Transaction) -> Result<u64> + Sync, inserted: u64) {
+fn insert_waits_for(read: impl Fn(&Transaction) -> Result<u64> + Send, inserted: u64) {
     let db = with_items(200);
     // Leaves a gap over several segments.
     db.transact(|tx| (50..100).try_for_each(|id| tx.remove(ITEMS, id).map(drop))).unwrap();
-    let (has_read, waiting) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            db.transact(|tx| {
-                let before = read(tx)?;
-                has_read.wait();
-                waiting.wait();
-                Ok((before, read(tx)?))
-            })
-        });
-        has_read.wait();
+    let reads_twice = move |tx: &Transaction, hold: &dyn Fn()| {
+        let first = read(tx)?;
+        hold();
+        assert_eq!(first, read(tx)?, "no phantom");
+        Ok(())
+    };
+    beside_holder(&db, reads_twice, |scope, release| {
         let before = waits(&db);
         let writer = scope.spawn(|| db.insert(ITEMS, inserted, item(inserted)));
         until("the insert waits", || waits(&db) > before);
         assert!(!writer.is_finished());
-        waiting.wait();
-        let (first, second) = reader.join().unwrap().unwrap();
-        assert_eq!(first, second, "no phantom");
+        release();
         writer.join().unwrap().unwrap();
     });
     assert!(db.contains(ITEMS, inserted).unwrap());
@@ -127,21 +101,11 @@ fn an_insert_behind_the_last_row_that_was_read_waits() {
 #[test]
 fn an_insert_beside_a_range_that_was_read_does_not_wait() {
     let db = with_items(200);
-    let (has_read, inserted) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                assert_eq!(tx.query(ITEMS).range(0..5).count()?, 5);
-                has_read.wait();
-                inserted.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        has_read.wait();
-        db.put(ITEMS, 150, item(1)).unwrap();
-        inserted.wait();
-    });
+    let reads = |tx: &Transaction| {
+        assert_eq!(tx.query(ITEMS).range(0..5).count()?, 5);
+        Ok(())
+    };
+    beside(&db, reads, |_, _| db.put(ITEMS, 150, item(1)).unwrap());
     assert_eq!(waits(&db), 0);
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use gangline::Db;
 
-use crate::support::{ITEMS, amount, fill, item, small};
+use crate::support::{Ends, ITEMS, amount, fill, item, small};
 
 const ROWS: u64 = 300;
 
@@ -17,8 +17,8 @@ fn beside(commit: impl Fn(&Db, u64) + Sync, read: impl Fn(&Db)) {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let _ends = Ends(&over);
             (1..=TURNS).for_each(|turn| commit(&db, turn));
-            over.store(true, Relaxed);
         });
         while !over.load(Relaxed) {
             read(&db);

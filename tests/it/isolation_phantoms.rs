@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gangline::{Db, ErrorKind, Options, Result, Transaction};
 
 use crate::isolation_stage::{ROWS, holds, row};
-use crate::support::{Meeting, PATIENCE, until};
+use crate::support::{PATIENCE, beside, until};
 
 #[test]
 fn an_insert_into_a_range_read() {
@@ -318,26 +318,19 @@ fn a_segment_is_not_split_under_an_open_writer() {
     // Else a reader of a new half would not see that somebody is writing there.
     let db = Options::new().segment_rows(4).scan_threads(1).lock_timeout(PATIENCE).in_memory().unwrap();
     db.put(ROWS, 0, row(0)).unwrap();
-    let (held, done) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            db.transact(|tx| {
-                tx.put(ROWS, 595, row(1))?;
-                held.wait();
-                done.wait();
-                Ok(())
-            })
-        });
-        held.wait();
-        db.transact(|tx| (1..60).try_for_each(|key| tx.put(ROWS, 10 * key, row(0)))).unwrap();
-        assert_eq!(db.status().unwrap().segment_splits, 0, "the split was tried, and put off");
-        let reader = scope.spawn(|| db.transact(|tx| tx.query(ROWS).range(590..600).keys()));
-        until("the reader waits", || reader.is_finished() || db.locks().dump().to_string().contains("S   wait"));
-        assert!(!reader.is_finished(), "the row of the writer was not waited for");
-        done.wait();
-        writer.join().unwrap().unwrap();
-        assert_eq!(reader.join().unwrap().unwrap(), [590, 595]);
-    });
+    beside(
+        &db,
+        |tx| tx.put(ROWS, 595, row(1)),
+        |scope, release| {
+            db.transact(|tx| (1..60).try_for_each(|key| tx.put(ROWS, 10 * key, row(0)))).unwrap();
+            assert_eq!(db.status().unwrap().segment_splits, 0, "the split was tried, and put off");
+            let reader = scope.spawn(|| db.transact(|tx| tx.query(ROWS).range(590..600).keys()));
+            until("the reader waits", || reader.is_finished() || db.locks().dump().to_string().contains("S   wait"));
+            assert!(!reader.is_finished(), "the row of the writer was not waited for");
+            release();
+            assert_eq!(reader.join().unwrap().unwrap(), [590, 595]);
+        },
+    );
 }
 
 #[test]
@@ -349,17 +342,8 @@ fn a_border_that_comes_while_the_range_is_wanted_lets_nothing_in() {
     loop {
         let db = options.clone().in_memory().unwrap();
         db.put(ROWS, 0, row(0)).unwrap();
-        let (held, done) = (Meeting::of(2), Meeting::of(2));
-        let splits_before_the_reader = std::thread::scope(|scope| {
-            let keeper = scope.spawn(|| {
-                db.transact(|tx| {
-                    tx.put(ROWS, 0, row(1))?;
-                    held.wait();
-                    done.wait();
-                    Ok(())
-                })
-            });
-            held.wait();
+        let keeps = |tx: &Transaction| tx.put(ROWS, 0, row(1));
+        let splits_before_the_reader = beside(&db, keeps, |scope, release| {
             // It grows beside that, and the thread that made it grow waits to split it.
             scope.spawn(|| db.transact(|tx| (1..60).try_for_each(|key| tx.put(ROWS, 10 * key, row(0)))));
             let reader = scope.spawn(|| {
@@ -367,9 +351,8 @@ fn a_border_that_comes_while_the_range_is_wanted_lets_nothing_in() {
                 read_while_an_insert_waits(&db)
             });
             until("the reader waits", || reader.is_finished() || db.locks().dump().to_string().contains("S   wait"));
-            done.wait();
+            release();
             let splits = db.status().unwrap().segment_splits;
-            keeper.join().unwrap().unwrap();
             reader.join().unwrap();
             splits
         });

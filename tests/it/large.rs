@@ -5,7 +5,7 @@ use std::thread;
 
 use gangline::{Db, Durability, ErrorKind, Options, Result, Table};
 
-use crate::support::place;
+use crate::support::{Ends, Random, place};
 
 const TEXTS: Table<u64, String> = Table::new("texts");
 const BYTES: Table<u64, Vec<u8>> = Table::new("bytes");
@@ -20,10 +20,9 @@ fn small() -> Options {
 /// Text that differs all along, so that exchanged parts would show.
 fn text(length: usize, seed: u64) -> String {
     let mut text = String::with_capacity(length + 20);
-    let mut number = seed;
+    let mut random = Random(seed);
     while text.len() < length {
-        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        text.push_str(&number.to_string());
+        text.push_str(&random.next().to_string());
     }
     text.truncate(length);
     text
@@ -89,11 +88,7 @@ fn large_and_small_rows_mixed_are_what_a_map_holds() {
     let mut db = small().cache_bytes(100_000).open(&path).unwrap();
     let mut model = std::collections::BTreeMap::new();
     let sizes = [0, 10, 100, 3_000, 5_000, 7_200, 20_000, 120_000];
-    let mut random = 7u64;
-    let mut next = |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) % below
-    };
+    let mut random = Random(7);
     for round in 0..6 {
         let work = |tx: &gangline::Transaction, changes: &[(u64, Option<String>)]| -> Result<()> {
             changes.iter().try_for_each(|(key, row)| match row {
@@ -102,11 +97,11 @@ fn large_and_small_rows_mixed_are_what_a_map_holds() {
             })
         };
         for _ in 0..25 {
-            let count = 1 + next(8);
+            let count = 1 + random.below(8);
             let changes: Vec<(u64, Option<String>)> = (0..count)
                 .map(|_| {
-                    let (key, size) = (next(60), sizes[next(8) as usize]);
-                    (key, (next(4) > 0).then(|| text(size, key + round)))
+                    let (key, size) = (random.below(60), sizes[random.below(8) as usize]);
+                    (key, (random.below(4) > 0).then(|| text(size, key + round)))
                 })
                 .collect();
             db.transact(|tx| work(tx, &changes)).unwrap();
@@ -155,6 +150,7 @@ fn a_row_stays_readable_while_its_neighbours_and_itself_are_written() {
     write(0).unwrap();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _ends = Ends(&stop);
         for _ in 0..2 {
             scope.spawn(|| {
                 let same = |text: &str| text.bytes().all(|byte| byte == text.as_bytes()[0]);
@@ -172,7 +168,6 @@ fn a_row_stays_readable_while_its_neighbours_and_itself_are_written() {
                 db.checkpoint().unwrap();
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert!(db.verify().unwrap().is_clean());
 }

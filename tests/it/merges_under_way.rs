@@ -7,20 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use gangline::lock::{GranuleLocks, Mode};
-use gangline::{Db, ErrorKind, Options};
+use gangline::{Db, ErrorKind, Options, Transaction};
 
 use crate::isolation_stage::{ROWS, row};
-use crate::support::{Ends, ITEMS, Meeting, PATIENCE, fill, item, small, until};
-
-/// Numbers that look random, and are the same in each run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
+use crate::support::{Ends, ITEMS, PATIENCE, Random, beside, fill, item, small, until};
 
 fn merges(db: &Db) -> u64 {
     db.status().unwrap().segment_merges
@@ -239,17 +229,8 @@ fn a_range_reader_that_stands_behind_a_merge_reads_the_merged_segment() {
         let db = rows(PATIENCE);
         remove_all(&db, (0..second - 2).step_by(2));
         let before = merges(&db);
-        let (held, done) = (Meeting::of(2), Meeting::of(2));
-        let in_time = thread::scope(|scope| {
-            let keeper = scope.spawn(|| {
-                db.transact(|tx| {
-                    tx.put(ROWS, second, row(1))?;
-                    held.wait();
-                    done.wait();
-                    Ok(())
-                })
-            });
-            held.wait();
+        let keeps = move |tx: &Transaction| tx.put(ROWS, second, row(1));
+        let in_time = beside(&db, keeps, |scope, release| {
             scope.spawn(|| remove_all(&db, [second - 2]));
             let reader = scope.spawn(|| {
                 until("the merge waits or has given up", || {
@@ -259,9 +240,8 @@ fn a_range_reader_that_stands_behind_a_merge_reads_the_merged_segment() {
                 read_twice_while_an_insert_waits(&db, second..second + 3, second - 1)
             });
             until("the reader waits", || reader.is_finished() || db.locks().dump().to_string().contains("S   wait"));
-            done.wait();
+            release();
             let in_time = merges(&db) == before;
-            keeper.join().unwrap().unwrap();
             reader.join().unwrap() && in_time
         });
         if in_time && merges(&db) > before {

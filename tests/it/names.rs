@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use gangline::{Db, ErrorKind, Result};
+use gangline::{Db, ErrorKind, Transaction};
 
-use crate::support::{ITEMS, Meeting, amount, small, until, waits, with_items};
-
-fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
-    outcome.map(drop).map_err(|error| error.kind())
-}
+use crate::support::{ITEMS, Meeting, amount, beside, kind, small, until, waits, with_items};
 
 #[test]
 fn readers_share_and_a_writer_waits_for_them() {
@@ -135,20 +131,10 @@ fn a_lock_that_is_never_given_back_ends_in_a_time_out_that_names_its_holder() {
 fn a_row_that_is_never_given_back_ends_in_a_time_out() {
     let db = small().lock_timeout(Duration::from_millis(50)).in_memory().unwrap();
     crate::support::fill(&db, 4);
-    let (held, over) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.get_for_update(ITEMS, 2)?;
-                held.wait();
-                over.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held.wait();
+    let holds = |tx: &Transaction| tx.get_for_update(ITEMS, 2).map(drop);
+    beside(&db, holds, |_, release| {
         let late = db.modify(ITEMS, 2, |item| item.amount = 0);
-        over.wait();
+        release();
         let error = late.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockTimeout);
         assert!(error.to_string().contains("items"), "{error}");
@@ -159,24 +145,16 @@ fn a_row_that_is_never_given_back_ends_in_a_time_out() {
 #[test]
 fn the_dump_shows_who_holds_and_who_waits() {
     let db = with_items(4);
-    let (held, seen) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.read(ITEMS, |_| true, |_| ())?;
-                held.wait();
-                seen.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held.wait();
+    let reads = |tx: &Transaction| tx.read(ITEMS, |_| true, |_| ()).map(drop);
+    beside(&db, reads, |scope, release| {
         let writer = scope.spawn(|| db.modify(ITEMS, 2, |item| item.amount = 0).map(drop));
         until("the writer waits", || waits(&db) > 0);
         let dump = db.locks().dump().to_string();
-        seen.wait();
+        release();
         writer.join().unwrap().unwrap();
-        assert!(dump.contains("items") && dump.contains("names.rs"), "{dump}");
+        for part in ["items", "names.rs", "support.rs"] {
+            assert!(dump.contains(part), "{part}: {dump}");
+        }
     });
     let after = db.locks().dump().to_string();
     assert!(!after.contains("items"), "everything was given back: {after}");

@@ -8,11 +8,7 @@ use std::time::Duration;
 use gangline::lock::Mode::{S, X};
 use gangline::{Db, ErrorKind, LockManager, OwnedLockGuard, Result};
 
-use crate::support::{ITEMS, Meeting, PATIENCE, amount, block_on, small, until, waits, with_items};
-
-fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
-    outcome.map(drop).map_err(|error| error.kind())
-}
+use crate::support::{ITEMS, Meeting, PATIENCE, amount, block_on, kind, small, until, waits, with_items};
 
 fn is_send_and_sync<T: Send + Sync>(value: T) -> T {
     value

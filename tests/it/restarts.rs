@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gangline::{Db, Error, ErrorKind, Result, Transaction};
 
-use crate::support::{ITEMS, Meeting, amount, item, with_items};
+use crate::support::{ITEMS, Meeting, amount, beside, item, with_items};
 
 /// Runs `closure` as a transaction that cannot get row 1 in its first run, since another one holds it meanwhile, and
 /// that holds row 5 by then. Returns its outcome and how often it ran.
@@ -12,24 +12,14 @@ fn refused_once<T, E: From<Error>>(
     db: &Db,
     closure: impl Fn(&Transaction, &dyn Fn(&Error)) -> Result<T, E>,
 ) -> (Result<T, E>, u64) {
-    let (held, refused) = (Meeting::of(2), Meeting::of(2));
     let runs = AtomicU64::new(0);
-    let outcome = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 1, |item| item.amount += 1_000)?;
-                held.wait();
-                refused.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held.wait();
+    let writes = |tx: &Transaction| tx.modify(ITEMS, 1, |item| item.amount += 1_000).map(drop);
+    let outcome = beside(db, writes, |_, release| {
         db.try_transact(|tx| {
             let run = runs.fetch_add(1, Relaxed) + 1;
             closure(tx, &|error| {
                 assert_eq!((error.kind(), run), (ErrorKind::Restart, 1));
-                refused.wait();
+                release();
             })
         })
     });

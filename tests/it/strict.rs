@@ -4,26 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gangline::{Db, Error, ErrorKind, Result, Transaction, TransactionOptions};
 
-use crate::support::{ITEMS, Meeting, amount, item, with_items};
+use crate::support::{ITEMS, amount, beside, item, with_items};
 
 /// Runs `body` while another transaction holds row 1.
 fn beside_a_writer<T>(db: &Db, body: impl FnOnce() -> T) -> T {
-    let (held, done) = (Meeting::of(2), Meeting::of(2));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                tx.modify(ITEMS, 1, |item| item.amount += 1_000)?;
-                held.wait();
-                done.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held.wait();
-        let value = body();
-        done.wait();
-        value
-    })
+    beside(db, |tx| tx.modify(ITEMS, 1, |item| item.amount += 1_000).map(drop), |_, _| body())
 }
 
 fn strict() -> TransactionOptions {
@@ -134,27 +119,16 @@ fn a_read_and_a_raised_lock_are_named_too() {
 fn the_list_of_restarting_calls_names_the_call_and_the_lock() {
     let db = with_items(8);
     let runs = AtomicU64::new(0);
-    let refused = Meeting::of(2);
-    let held = Meeting::of(2);
     let transact_line = AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            db.transact(|tx| {
-                add(tx, 1)?;
-                held.wait();
-                refused.wait();
-                Ok(())
-            })
-            .unwrap();
-        });
-        held.wait();
+    let adds = |tx: &Transaction| add(tx, 1);
+    beside(&db, adds, |_, release| {
         let options = TransactionOptions::new().label("backwards");
         transact_line.store(u64::from(line!()) + 1, Relaxed);
         db.transact_with(&options, |tx| {
             add(tx, 5)?;
             let outcome = tx.get(ITEMS, 1);
             if runs.fetch_add(1, Relaxed) == 0 {
-                refused.wait();
+                release();
             }
             outcome.map(drop)
         })

@@ -1,11 +1,14 @@
 //! What the tests share: rows, small stores, meetings of threads.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
-use gangline::{Db, Options, Table};
+use gangline::{Db, ErrorKind, Options, Result, Table, Transaction};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -89,6 +92,20 @@ impl Meeting {
     }
 }
 
+/// Numbers that look random, and are the same in each run.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        (self.next() >> 33) % end
+    }
+}
+
 /// Tells threads to end when the part of a test that needs them is over, also by a panic: they would run for ever.
 pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
 
@@ -96,6 +113,53 @@ impl Drop for Ends<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::SeqCst);
     }
+}
+
+/// An outcome as far as a test compares it.
+pub(crate) fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
+    outcome.map(drop).map_err(|error| error.kind())
+}
+
+/// Runs `body` beside a transaction of another thread that has done `first`. It stays open until `body` lets it go by
+/// the function that it is given, or ends, also by a panic; then it commits, which must go well.
+pub(crate) fn beside<'env, T>(
+    db: &'env Db,
+    first: impl Fn(&Transaction) -> Result<()> + Send + 'env,
+    body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>, &dyn Fn()) -> T,
+) -> T {
+    let holder = move |tx: &Transaction, hold: &dyn Fn()| {
+        first(tx)?;
+        hold();
+        Ok(())
+    };
+    beside_holder(db, holder, body)
+}
+
+/// As [`beside`], for a transaction that goes on when it is let go: it calls `hold` where it is to stand.
+pub(crate) fn beside_holder<'env, T>(
+    db: &'env Db,
+    holder: impl Fn(&Transaction, &dyn Fn()) -> Result<()> + Send + 'env,
+    body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>, &dyn Fn()) -> T,
+) -> T {
+    let (stands, standing) = mpsc::channel();
+    std::thread::scope(|scope| {
+        // Letting go is that the sender goes. It is this closure's, which ends before its threads are waited for.
+        let (sender, release) = mpsc::channel::<()>();
+        let sender = Cell::new(Some(sender));
+        let hold = move || {
+            stands.send(()).expect("the holder stands once");
+            let told = release.recv_timeout(PATIENCE);
+            assert_eq!(told, Err(RecvTimeoutError::Disconnected), "nobody lets the holder go");
+        };
+        let holder = scope.spawn(move || db.transact(|tx| holder(tx, &hold)).unwrap());
+        standing.recv_timeout(PATIENCE).expect("the holder comes to stand");
+        // A second run of the holder finds nobody to tell.
+        drop(standing);
+        let value = body(scope, &|| drop(sender.take().expect("the holder is let go once")));
+        drop(sender);
+        holder.join().unwrap();
+        value
+    })
 }
 
 /// Waits until the state is reached, or fails.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use gangline::Durability;
 
-use crate::support::{ITEMS, ids, item, other_process, part, small};
+use crate::support::{ITEMS, fill, ids, other_process, part, small};
 
 fn folders() -> BTreeSet<PathBuf> {
     let ours = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("gangline-"));
@@ -25,7 +25,7 @@ fn it_is_on_disk_until_the_last_handle_goes() {
     let db = small().durability(Durability::Eventual).temporary().unwrap();
     let other = small().temporary().unwrap();
     assert_eq!(folders().len(), 2);
-    (0..300).for_each(|id| db.put(ITEMS, id, item(id)).unwrap());
+    fill(&db, 300);
     db.checkpoint().unwrap();
     assert!(db.status().unwrap().store_bytes > 0);
     assert_eq!(other.len(ITEMS).unwrap(), 0);

@@ -1,15 +1,11 @@
 //! One transaction alone: what it does, what it undoes, what it refuses.
 
-use gangline::{Db, Durability, Error, ErrorKind, Result, Shared, Table, TransactionOptions};
+use gangline::{Db, Durability, Error, ErrorKind, Shared, Table, TransactionOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{ITEMS, Item, amount, ids, item, small, with_items};
+use crate::support::{ITEMS, Item, amount, ids, item, kind, small, with_items};
 
 const COUNTS: Table<String, u64> = Table::new("counts");
-
-fn kind<T>(outcome: Result<T>) -> Result<(), ErrorKind> {
-    outcome.map(drop).map_err(|error| error.kind())
-}
 
 #[test]
 fn a_refused_update_leaves_nothing_of_itself_in_the_transaction() {

@@ -15,7 +15,10 @@ pub(crate) trait Store: Sync {
     fn get(&self, ids: &[u64], visit: impl FnMut(&[u8]) -> Outcome<()>) -> Outcome<()>;
 
     /// Stores values of ascending keys in an empty store, durably.
-    fn load(&self, rows: &mut dyn Iterator<Item = Outcome<(u64, Vec<u8>)>>) -> Outcome<()>;
+    fn load(&self, rows: &mut dyn Iterator<Item = Outcome<(u64, Vec<u8>)>>) -> Outcome<()> {
+        self.overwrite(rows)?;
+        self.sync()
+    }
 
     /// Overwrites many values; not durable.
     fn overwrite(&self, rows: &mut dyn Iterator<Item = Outcome<(u64, Vec<u8>)>>) -> Outcome<()>;
@@ -52,18 +55,26 @@ impl<S: Store> Encoded<S> {
         Encoded { store, rows: settings.rows, threads: settings.threads }
     }
 
-    /// The numbers of the rows that pass, in order.
-    fn ids(&self, pass: impl Fn(&UserRef<'_>) -> bool + Sync) -> Outcome<Vec<u64>> {
-        let parts = in_parts(self.rows, self.threads, |from, to| {
-            let mut ids = Vec::new();
+    /// Folds all rows in parallel; the results of the parts, in the order of the keys.
+    fn parts<T: Default + Send>(&self, step: impl Fn(&mut T, &[u8]) -> Outcome<()> + Sync) -> Outcome<Vec<T>> {
+        in_parts(self.rows, self.threads, |from, to| {
+            let mut part = T::default();
             self.store.each(from, to, |bytes| {
-                let user = decode_ref(bytes)?;
-                if pass(&user) {
-                    ids.push(user.id);
-                }
+                step(&mut part, bytes)?;
                 Ok(true)
             })?;
-            Ok(ids)
+            Ok(part)
+        })
+    }
+
+    /// The numbers of the rows that pass, in order.
+    fn ids(&self, pass: impl Fn(&UserRef<'_>) -> bool + Sync) -> Outcome<Vec<u64>> {
+        let parts = self.parts(|ids: &mut Vec<u64>, bytes| {
+            let user = decode_ref(bytes)?;
+            if pass(&user) {
+                ids.push(user.id);
+            }
+            Ok(())
         })?;
         Ok(parts.concat())
     }
@@ -91,16 +102,12 @@ impl<S: Store> Peer for Encoded<S> {
     }
 
     fn sellers_owned(&self) -> Outcome<Vec<u64>> {
-        let parts = in_parts(self.rows, self.threads, |from, to| {
-            let mut ids = Vec::new();
-            self.store.each(from, to, |bytes| {
-                let user = decode(bytes)?;
-                if user.is_seller() {
-                    ids.push(user.id);
-                }
-                Ok(true)
-            })?;
-            Ok(ids)
+        let parts = self.parts(|ids: &mut Vec<u64>, bytes| {
+            let user = decode(bytes)?;
+            if user.is_seller() {
+                ids.push(user.id);
+            }
+            Ok(())
         })?;
         Ok(parts.concat())
     }
@@ -110,14 +117,10 @@ impl<S: Store> Peer for Encoded<S> {
     }
 
     fn countries(&self) -> Outcome<Countries> {
-        let parts = in_parts(self.rows, self.threads, |from, to| {
-            let mut countries = Countries::default();
-            self.store.each(from, to, |bytes| {
-                let user = decode_ref(bytes)?;
-                countries.add(user.country, 1, f64::from(user.rating));
-                Ok(true)
-            })?;
-            Ok(countries)
+        let parts = self.parts(|countries: &mut Countries, bytes| {
+            let user = decode_ref(bytes)?;
+            countries.add(user.country, 1, f64::from(user.rating));
+            Ok(())
         })?;
         Ok(parts.into_iter().fold(Countries::default(), Countries::merge))
     }
@@ -196,6 +199,11 @@ impl<S: Store> Session for EncodedSession<'_, S> {
             Ok(edited)
         })
     }
+}
+
+/// A key whose bytes are in the order of the numbers.
+pub(crate) fn key(id: u64) -> [u8; 8] {
+    id.to_be_bytes()
 }
 
 /// The error of a row that must be there.

@@ -93,7 +93,6 @@ fn draw(workloads: &[&'static Workload], points: &[&Point]) -> String {
     let panels = workloads.iter().map(|workload| {
         let of_workload: Vec<&&Point> = points.iter().filter(|point| point.workload == workload.name).collect();
         let mut peers: Vec<&'static str> = of_workload.iter().map(|point| point.peer).collect();
-        peers.dedup();
         peers.sort_unstable();
         peers.dedup();
         let curve = |peer| Curve {

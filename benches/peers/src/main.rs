@@ -67,7 +67,7 @@ fn measure(options: &Options, out: &mut dyn Write) -> Outcome<ExitCode> {
         let mut runner = Runner::new(options, &mut progress)?;
         let results = runner.rounds(&workloads, &kinds, options.repeat);
         runner.clear()?;
-        let report = Report::new(options, &results, Vec::new());
+        let report = Report::new(options, &results);
         report.print(out)?;
         fs::write(options.out.join("peers.json"), serde_json::to_string_pretty(&report)?)?;
         fs::write(options.out.join("peers.svg"), chart::ratios(&report.ratios))?;

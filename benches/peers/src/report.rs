@@ -40,7 +40,6 @@ pub(crate) struct Report {
     measured: Vec<Line>,
     pub(crate) ratios: Vec<Ratio>,
     suspects: Vec<String>,
-    skipped: Vec<String>,
     pub(crate) failures: Vec<String>,
 }
 
@@ -84,7 +83,7 @@ fn line(entry: &Entry) -> Line {
 
 impl Report {
     /// Works out medians, ratios and suspects.
-    pub(crate) fn new(options: &Options, results: &Results, skipped: Vec<String>) -> Self {
+    pub(crate) fn new(options: &Options, results: &Results) -> Self {
         let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
         let machine = Machine {
@@ -102,7 +101,6 @@ impl Report {
             ratios: ratios(&results.entries),
             // Times of a few rows say nothing.
             suspects: if options.test { Vec::new() } else { suspects(&results.entries) },
-            skipped,
             failures: results.failures.clone(),
         }
     }
@@ -121,7 +119,6 @@ impl Report {
             writeln!(out, "RATIO {} {} {}", ratio.workload, ratio.peer, short(ratio.value))?;
         }
         self.suspects.iter().try_for_each(|text| writeln!(out, "SUSPECT {text}"))?;
-        self.skipped.iter().try_for_each(|text| writeln!(out, "SKIPPED {text}"))?;
         self.failures.iter().try_for_each(|text| writeln!(out, "FAILED {text}"))?;
         Ok(())
     }

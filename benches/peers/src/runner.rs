@@ -4,13 +4,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::cli::Options;
 use crate::outcome::Outcome;
 use crate::peer::Kind;
 use crate::workload::{Measured, State, Workload, workload};
+use crate::workloads::threads::joined;
 
 /// Longest time of one child. None is near it; a store that hangs is to end as a failure with its name.
 const CHILD_TIME: Duration = Duration::from_secs(3_600);
@@ -185,8 +187,9 @@ impl<'a> Runner<'a> {
 /// Runs a process to its end, at most for [`CHILD_TIME`], and gives what it printed.
 pub(crate) fn output(mut command: Command) -> Outcome<String> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    // They are read as they come: a process that has filled a pipe waits until somebody does.
+    let (text, error) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let started = Instant::now();
-    // Both outputs are a few lines, which fit a pipe: they are read when the process has ended.
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
@@ -198,19 +201,18 @@ pub(crate) fn output(mut command: Command) -> Outcome<String> {
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    let (text, error) = read(&mut child)?;
+    let (text, error) = (joined(text.join())?, joined(error.join())?);
     if status.success() { Ok(text) } else { Err(format!("{status}: {}", error.trim()).into()) }
 }
 
-fn read(child: &mut Child) -> Outcome<(String, String)> {
-    let (mut text, mut error) = (String::new(), String::new());
-    if let Some(pipe) = &mut child.stdout {
-        pipe.read_to_string(&mut text)?;
-    }
-    if let Some(pipe) = &mut child.stderr {
-        pipe.read_to_string(&mut error)?;
-    }
-    Ok((text, error))
+fn reader(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Outcome<String>> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        if let Some(mut pipe) = pipe {
+            pipe.read_to_string(&mut text)?;
+        }
+        Ok(text)
+    })
 }
 
 #[cfg(test)]
@@ -236,5 +238,18 @@ mod tests {
         command.args(["-c", "echo lost >&2; exit 3"]);
         let text = output(command).expect_err("it exits with 3").to_string();
         assert!(text.contains('3') && text.ends_with("lost"), "{text}");
+    }
+
+    #[test]
+    fn more_words_than_a_pipe_holds_are_all_read() {
+        let script = |code: u32| format!("for pipe in 1 2; do yes | head -c 200000 >&$pipe; done; exit {code}");
+        let run = |code| {
+            let mut command = Command::new("sh");
+            command.args(["-c", &script(code)]);
+            output(command)
+        };
+        assert_eq!(run(0).unwrap().len(), 200_000);
+        let text = run(3).expect_err("it exits with 3").to_string();
+        assert!(text.len() > 199_990 && text.contains(": 3: y"), "{} bytes", text.len());
     }
 }

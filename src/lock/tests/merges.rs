@@ -5,23 +5,11 @@ use std::thread;
 use super::*;
 use crate::lock::mode::Mode::{S, SIX, X};
 
-/// X on both, as a merge takes it.
-fn lock_both(
-    manager: &Arc<LockManager>,
-    table: &Arc<TestTable>,
-    keys: [&[u8]; 2],
-    deadline: Instant,
-) -> Option<LockSet> {
-    let mut system = set(manager);
-    let mut lock = |key: &[u8]| system.lock_segment(table, &table.locate(key), X, deadline).unwrap();
-    keys.into_iter().all(&mut lock).then_some(system)
-}
-
 #[test]
 fn a_merge_waits_for_users_of_both_and_sends_waiters_to_the_segment_that_is_left() {
     let (manager, table) = (manager(), TestTable::new(1, &[b"m", b"t"]));
     let old = [table.locate(b"a"), table.locate(b"q")];
-    let system = lock_both(&manager, &table, [b"a", b"q"], Instant::now() + LONG).unwrap();
+    let system = lock_neighbours(&manager, &table, b"a", Instant::now() + LONG).unwrap();
     thread::scope(|scope| {
         let (manager, table) = (&manager, &table);
         let writers: Vec<_> = [b"a", b"q"]
@@ -54,11 +42,11 @@ fn a_merge_gives_up_while_one_of_the_two_is_used_and_leaves_both_as_they_are() {
     for key in [b"a", b"q"] {
         let mut user = set(&manager);
         user.lock_range(&table, key, Some(b"z"), S).unwrap();
-        assert!(lock_both(&manager, &table, [b"a", b"q"], Instant::now()).is_none());
+        assert!(lock_neighbours(&manager, &table, b"a", Instant::now()).is_none());
         drop(user);
         assert_all_free(&manager, &[&table]);
     }
-    assert!(lock_both(&manager, &table, [b"a", b"q"], Instant::now()).is_some());
+    assert!(lock_neighbours(&manager, &table, b"a", Instant::now()).is_some());
 }
 
 #[test]
@@ -71,7 +59,7 @@ fn a_plan_made_before_a_merge_is_taken_after_it() {
     set.lock_row(&table, b"c", X).unwrap_err();
     set.release_all();
     other.release_all();
-    let system = lock_both(&manager, &table, [b"a", b"q"], Instant::now() + LONG).unwrap();
+    let system = lock_neighbours(&manager, &table, b"a", Instant::now() + LONG).unwrap();
     table.merge(b"a");
     drop(system);
     set.restart().unwrap();

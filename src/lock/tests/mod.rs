@@ -38,6 +38,7 @@ use crate::sync::Instant;
 
 use super::head::Head;
 use super::manager::LockManager;
+use super::mode::Mode;
 use super::set::LockSet;
 use super::table::{LockTable, SegmentLock};
 
@@ -134,6 +135,23 @@ fn until(what: &str, ready: impl Fn() -> bool) {
 fn until_waiting(manager: &LockManager, count: usize) {
     let waiting = || manager.dump().granules.iter().map(|granule| granule.waiting.len()).sum::<usize>();
     until("lock sets wait", || waiting() == count && manager.counters().waits as usize >= count);
+}
+
+/// X on the segment of the key and on the next one, as a merge takes them; `None` if there is no next one, or if they
+/// cannot be had until the deadline.
+fn lock_neighbours(
+    manager: &Arc<LockManager>,
+    table: &Arc<TestTable>,
+    key: &[u8],
+    deadline: Instant,
+) -> Option<LockSet> {
+    let mut system = set(manager);
+    let mut lock = |segment: &Arc<SegmentLock>| {
+        system.lock_segment(table, segment, Mode::X, deadline).expect("a system transaction has no errors of its own")
+    };
+    let left = table.locate(key);
+    let high = left.high.as_ref()?;
+    (lock(&left) && lock(&table.locate(high))).then_some(system)
 }
 
 /// Nothing is held, wanted or left behind.

@@ -61,18 +61,9 @@ fn a_name_in_a_transaction_is_tried_then_planned_before_data() {
     let (manager, table) = (manager(), TestTable::new(1, &[]));
     let mut set = set(&manager);
     set.lock_row(&table, b"a", X).unwrap();
-    let (locked, release) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
-    thread::scope(|scope| {
-        let (locked, release, manager) = (&locked, &release, &manager);
-        scope.spawn(move || {
-            let _guard = manager.lock("n").unwrap();
-            locked.wait();
-            release.wait();
-        });
-        locked.wait();
-        assert_eq!(set.lock_name("n", S).unwrap_err().kind(), ErrorKind::Restart);
-        release.wait();
-    });
+    let other = manager.lock_owned(&[("n", X)]).unwrap();
+    assert_eq!(set.lock_name("n", S).unwrap_err().kind(), ErrorKind::Restart);
+    drop(other);
     set.restart().unwrap();
     let granules: Vec<String> = manager.dump().granules.into_iter().map(|locks| locks.granule.to_string()).collect();
     assert_eq!(granules[..3], ["root of names", "name \"n\"", "database"]);
@@ -119,20 +110,11 @@ fn refused_a_seventh_time_under_a_guard_is_out_of_order() {
     let mut refusals = 0;
     let error = loop {
         set.lock_row(&table, b"r", X).unwrap();
-        // In each run another name is wanted, and another thread has it.
+        // In each run another name is wanted, and somebody else has it.
         let name = format!("b{refusals}");
-        let (held, done) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
-        let refused = thread::scope(|scope| {
-            scope.spawn(|| {
-                let _other = manager.lock(&name).unwrap();
-                held.wait();
-                done.wait();
-            });
-            held.wait();
-            let refused = set.lock_name(&name, X).unwrap_err();
-            done.wait();
-            refused
-        });
+        let other = manager.lock_owned(&[(&name, X)]).unwrap();
+        let refused = set.lock_name(&name, X).unwrap_err();
+        drop(other);
         refusals += 1;
         if refused.kind() != ErrorKind::Restart {
             break refused;
@@ -184,18 +166,8 @@ fn a_name_first_wanted_when_no_data_can_be_refused_any_more_is_granted() {
     }
     set.lock_row(&table, b"r", X).unwrap();
     let name_is_refused = |set: &mut LockSet, name: &str| {
-        let (held, done) = (std::sync::Barrier::new(2), std::sync::Barrier::new(2));
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                let _other = manager.lock(name).unwrap();
-                held.wait();
-                done.wait();
-            });
-            held.wait();
-            let refused = set.lock_name(name, X).unwrap_err().kind();
-            done.wait();
-            refused
-        })
+        let _other = manager.lock_owned(&[(name, X)]).unwrap();
+        set.lock_name(name, X).unwrap_err().kind()
     };
     assert_eq!(name_is_refused(&mut set, "first"), ErrorKind::Restart);
     set.restart().unwrap();

@@ -295,16 +295,20 @@ impl Stage {
     fn cut_and_join(&self) {
         for (table, key, join) in &self.case.cuts {
             let table = &self.tables[*table];
-            let mut system = set(&self.manager);
             let deadline = Instant::now() + Duration::from_millis(20);
-            let mut lock = |segment: &Arc<SegmentLock>| {
+            if *join {
+                if let Some(_system) = lock_neighbours(&self.manager, table, &[*key], deadline) {
+                    table.merge(&[*key]);
+                }
+                continue;
+            }
+            let mut system = set(&self.manager);
+            let segment = table.locate(&[*key]);
+            let mut lock = |segment| {
                 system.lock_segment(table, segment, X, deadline).expect("a system transaction has no errors of its own")
             };
-            let segment = table.locate(&[*key]);
-            match (&segment.high, join) {
-                (_, false) if *segment.low != [*key] && lock(&segment) => table.split(&[*key]),
-                (Some(high), true) if lock(&segment) && lock(&table.locate(high)) => table.merge(&[*key]),
-                _ => {}
+            if *segment.low != [*key] && lock(&segment) {
+                table.split(&[*key]);
             }
         }
     }

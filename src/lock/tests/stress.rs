@@ -110,13 +110,8 @@ impl Bank {
     }
 
     fn merge(&self, at: u64) {
-        let left = self.table.locate(&key(at));
-        let Some(high) = &left.high else { return };
-        let right = self.table.locate(high);
-        let mut system = set(&self.manager);
         let deadline = Instant::now() + Duration::from_millis(20);
-        let mut lock = |segment| system.lock_segment(&self.table, segment, X, deadline).unwrap();
-        if lock(&left) && lock(&right) {
+        if let Some(_system) = lock_neighbours(&self.manager, &self.table, &key(at), deadline) {
             self.table.merge(&key(at));
         }
     }

@@ -95,6 +95,7 @@ fn merges_beside_checkpoints_leave_nothing_behind_in_the_page_store() {
     let db = open_on(Arc::new(OsFiles), dir.path(), small().cache_bytes(64 << 10)).unwrap();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
+        let ends = Ends(&done);
         let checkpoints = scope.spawn(|| {
             let mut count = 0;
             while !done.load(Ordering::Relaxed) {
@@ -107,7 +108,7 @@ fn merges_beside_checkpoints_leave_nothing_behind_in_the_page_store() {
             fill(&db, 800);
             thin_out(&db, 800);
         }
-        done.store(true, Ordering::Relaxed);
+        drop(ends);
         assert!(checkpoints.join().unwrap() > 3, "no checkpoint was under way during the merges");
     });
     // What was given up while a checkpoint was under way goes with the one after it.

@@ -3,7 +3,7 @@
 
 use fjall::{KeyspaceCreateOptions, OptimisticTxDatabase, OptimisticTxKeyspace, PersistMode, Readable};
 
-use crate::encoded::{Encoded, Store, missing};
+use crate::encoded::{Encoded, Store, key, missing};
 use crate::outcome::Outcome;
 use crate::peer::{Durability, Peer, Settings};
 
@@ -25,10 +25,6 @@ struct Fjall {
     db: OptimisticTxDatabase,
     users: OptimisticTxKeyspace,
     mode: PersistMode,
-}
-
-fn key(id: u64) -> [u8; 8] {
-    id.to_be_bytes()
 }
 
 impl Store for Fjall {

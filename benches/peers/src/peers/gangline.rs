@@ -9,19 +9,15 @@ use crate::row::{Countries, USERS, User};
 /// Rows of one transaction while much is written: far below the limit of a transaction's bytes.
 const BATCH: usize = 10_000;
 
-/// Opens a store, as a peer.
-pub(crate) fn open(settings: &Settings) -> Outcome<Box<dyn Peer>> {
-    Ok(Box::new(Gangline(open_store(settings)?)))
-}
-
 /// Opens a store with the budget, threads and durability that are asked for.
-pub(crate) fn open_store(settings: &Settings) -> Outcome<Db> {
+pub(crate) fn open(settings: &Settings) -> Outcome<Box<dyn Peer>> {
     let durability = match settings.durability {
         Durability::Immediate => Theirs::Immediate,
         Durability::Eventual => Theirs::Eventual,
     };
     let options = Options::new().durability(durability).scan_threads(settings.threads);
-    Ok(options.cache_bytes(settings.budget as usize).open(settings.folder.join("store"))?)
+    let db = options.cache_bytes(settings.budget as usize).open(settings.folder.join("store"))?;
+    Ok(Box::new(Gangline(db)))
 }
 
 struct Gangline(Db);

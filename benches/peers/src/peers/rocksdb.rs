@@ -6,7 +6,7 @@ use rocksdb::{
     WriteBatchWithTransaction, WriteOptions,
 };
 
-use crate::encoded::{Encoded, Store, missing};
+use crate::encoded::{Encoded, Store, key, missing};
 use crate::outcome::Outcome;
 use crate::peer::{Durability, Peer, Settings};
 
@@ -42,10 +42,6 @@ struct Rocks {
     detects: bool,
 }
 
-fn key(id: u64) -> [u8; 8] {
-    id.to_be_bytes()
-}
-
 impl Rocks {
     fn writing(&self) -> WriteOptions {
         let mut options = WriteOptions::default();
@@ -75,11 +71,6 @@ impl Store for Rocks {
             visit(&self.db.get_pinned(key(*id))?.ok_or_else(|| missing(*id))?)?;
         }
         Ok(())
-    }
-
-    fn load(&self, rows: &mut dyn Iterator<Item = Outcome<(u64, Vec<u8>)>>) -> Outcome<()> {
-        self.overwrite(rows)?;
-        self.sync()
     }
 
     fn overwrite(&self, rows: &mut dyn Iterator<Item = Outcome<(u64, Vec<u8>)>>) -> Outcome<()> {

@@ -5,7 +5,7 @@ use std::fs::File;
 
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 
-use crate::encoded::{Encoded, Store, missing};
+use crate::encoded::{Encoded, Store, key, missing};
 use crate::outcome::Outcome;
 use crate::peer::{Durability, Peer, Settings};
 
@@ -25,10 +25,6 @@ struct Sled {
     immediate: bool,
 }
 
-fn key(id: u64) -> [u8; 8] {
-    id.to_be_bytes()
-}
-
 impl Store for Sled {
     fn each(&self, from: u64, to: u64, mut visit: impl FnMut(&[u8]) -> Outcome<bool>) -> Outcome<()> {
         for entry in self.db.range(key(from)..key(to)) {
@@ -44,11 +40,6 @@ impl Store for Sled {
             visit(&self.db.get(key(*id))?.ok_or_else(|| missing(*id))?)?;
         }
         Ok(())
-    }
-
-    fn load(&self, rows: &mut dyn Iterator<Item = Outcome<(u64, Vec<u8>)>>) -> Outcome<()> {
-        self.overwrite(rows)?;
-        self.sync()
     }
 
     fn overwrite(&self, rows: &mut dyn Iterator<Item = Outcome<(u64, Vec<u8>)>>) -> Outcome<()> {

@@ -65,7 +65,8 @@ fn warm(setup: &Setup, read: impl Fn() -> Outcome<Vec<u64>>, right: &[u64]) -> O
     Ok(Measured::new(median(times)).digest(digest(right)).note("first_ns_a_row", ns_each(first, setup.rows())))
 }
 
-fn sellers(setup: &Setup) -> Vec<u64> {
+/// The right numbers of all sellers.
+pub(crate) fn sellers(setup: &Setup) -> Vec<u64> {
     (0..setup.rows()).filter(|id| id % 10 == 3).collect()
 }
 

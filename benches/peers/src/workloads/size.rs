@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::outcome::{Outcome, check};
+use crate::outcome::{Outcome, check, check_each};
 use crate::workload::{Measured, Setup, timed};
+use crate::workloads::scan::sellers;
 
 /// Milliseconds until a store is open and has given one row.
 pub(crate) fn open(setup: &Setup) -> Outcome<Measured> {
@@ -25,6 +26,8 @@ pub(crate) fn memory(setup: &Setup) -> Outcome<Measured> {
         check("sellers", &peer.sellers()?.len(), &(0..setup.rows()).filter(|id| id % 10 == 3).count())?;
     }
     let (resident, anonymous) = resident_mib();
+    // The right numbers take memory too, so that they come after.
+    check_each("sellers", &peer.sellers()?, &sellers(setup))?;
     peer.close()?;
     Ok(Measured::new(resident).note("anonymous_mib", anonymous))
 }

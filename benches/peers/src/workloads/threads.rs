@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::outcome::Outcome;
-use crate::peer::{Durability, Peer, Session};
+use crate::peer::{Durability, OURS, Peer, Session};
 use crate::workload::Setup;
 
 /// Longest time that an eventual commit may be missing on disk: Gangline's own bound, for all.
@@ -37,9 +37,9 @@ pub(crate) fn run<T: Send>(
     let end = start + time;
     std::thread::scope(|scope| {
         let ticks = setup.settings.durability == Durability::Eventual && peer.needs_ticker();
-        let over = &over;
+        let (over, ours) = (&over, setup.kind.name == OURS);
         let ticker = scope.spawn(move || if ticks { sync_until(peer, over) } else { Ok(0) });
-        let keeper = scope.spawn(move || checkpoint_until(peer, start, time, checkpoints, over));
+        let keeper = scope.spawn(move || checkpoint_until(peer, ours, start, time, checkpoints, over));
         let workers: Vec<_> = (0..threads)
             .map(|thread| {
                 let work = &work;
@@ -75,7 +75,14 @@ fn sync_until(peer: &dyn Peer, over: &AtomicBool) -> Outcome<u64> {
 }
 
 /// Puts the store in order in the middle of each of so many equal parts of the time, where the store is ours.
-fn checkpoint_until(peer: &dyn Peer, start: Instant, time: Duration, count: u32, over: &AtomicBool) -> Outcome<()> {
+fn checkpoint_until(
+    peer: &dyn Peer,
+    ours: bool,
+    start: Instant,
+    time: Duration,
+    count: u32,
+    over: &AtomicBool,
+) -> Outcome<()> {
     for at in 0..count {
         let due = start + time * (2 * at + 1) / (2 * count);
         while Instant::now() < due {
@@ -84,7 +91,7 @@ fn checkpoint_until(peer: &dyn Peer, start: Instant, time: Duration, count: u32,
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        if !peer.needs_ticker() {
+        if ours {
             peer.settle()?;
         }
     }
