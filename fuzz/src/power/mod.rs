@@ -35,7 +35,7 @@ use round::{Recording, Round, UNREINED};
 const TRACES_A_STORE: u64 = 4;
 /// The longest that opening an image and looking at it may take.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Failures whose traces are kept.
+/// Failures that are told, and whose traces are kept.
 const KEPT: u64 = 3;
 
 /// What to run.
@@ -102,7 +102,7 @@ pub(crate) struct Job {
 pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     let library = shim::library()?;
     let folder = scratch(plan.dir.as_deref())?;
-    let mut run = Run { plan, folder: folder.path().canonicalize()?, summary: Summary::default(), kept: 0 };
+    let mut run = Run { plan, folder: folder.path().canonicalize()?, summary: Summary::default(), told: 0 };
     let mut base: Option<(PathBuf, [u64; WRITERS as usize])> = None;
     while run.summary.cuts < plan.cuts {
         let number = run.summary.traces;
@@ -123,17 +123,22 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
         };
         let round = Round::record(&place, &how, &mut random)?;
         run.summary.traces += 1;
-        let bad_before = run.summary.bad_cuts;
+        let told_before = run.told;
         base = run.cut(&round, &place, &mut random)?;
-        if run.summary.bad_cuts == bad_before || run.kept > KEPT {
+        if run.told == told_before || plan.defaults {
             std::fs::remove_dir_all(&place)?;
         }
     }
-    if run.kept > 0 {
+    if run.told > 0 && !plan.defaults {
         // What was kept lies in there.
         drop(folder.keep());
     }
     Ok(run.summary)
+}
+
+/// The command that builds one image of a trace that was kept, and looks at it.
+pub(crate) fn again_command(folder: &Path, cut: usize, image: u64) -> String {
+    format!("gangline-torture power --again {} --cut {cut} --image {image}", folder.display())
 }
 
 /// Builds one image of a trace that was kept, and looks at it.
@@ -156,7 +161,8 @@ struct Run<'a> {
     plan: &'a Plan,
     folder: PathBuf,
     summary: Summary,
-    kept: u64,
+    /// Failures that were told.
+    told: u64,
 }
 
 impl Run<'_> {
@@ -255,8 +261,8 @@ impl Run<'_> {
         };
         if findings != Some(Findings::default()) {
             self.summary.bad_cuts += 1;
-            self.kept += u64::from(!self.plan.defaults);
-            if self.kept <= KEPT {
+            if self.told < KEPT {
+                self.told += 1;
                 self.tell(&job, &what, place)?;
             }
         }
@@ -265,13 +271,12 @@ impl Run<'_> {
 
     fn tell(&self, job: &Job, what: &str, place: &Path) -> Result<(), Failure> {
         let Job { cut, image, kept, promised, .. } = job;
-        let defaults = if job.defaults { " --defaults" } else { "" };
-        let text = format!(
-            "cut {cut}, {kept:?}, promised {promised:?}: {}\n  again: gangline-torture power --again {} --cut {cut} \
-             --image {image}{defaults}\n",
-            what.trim(),
-            place.display()
-        );
+        let mut text = format!("cut {cut}, {kept:?}, promised {promised:?}: {}\n", what.trim());
+        if !job.defaults {
+            // Without the rein losses are expected, and no trace is kept.
+            let again = again_command(place, *cut, *image);
+            text.push_str(&format!("  again: {again}\n"));
+        }
         Ok(std::io::stderr().write_all(text.as_bytes())?)
     }
 }
