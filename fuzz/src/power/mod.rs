@@ -198,7 +198,10 @@ impl Run<'_> {
                 played = cut;
                 let slot = match slots.pop() {
                     Some(slot) => slot,
-                    None => self.take(&finished, place)?,
+                    None => {
+                        let result = finished.recv().map_err(|_| Failure("the workers are gone".to_owned()))?;
+                        self.count(result, place)?
+                    }
                 };
                 let job = self.image(round, &disk, slot, cut, random)?;
                 if number == chosen && !self.plan.defaults {
@@ -208,8 +211,8 @@ impl Run<'_> {
                 jobs.send(job).map_err(|_| Failure("the workers are gone".to_owned()))?;
             }
             drop(jobs);
-            while let Ok(slot) = self.take(&finished, place) {
-                slots.push(slot);
+            while let Ok(result) = finished.recv() {
+                self.count(result, place)?;
             }
             Ok(())
         })?;
@@ -238,8 +241,7 @@ impl Run<'_> {
     }
 
     /// Counts a result, and gives its slot back.
-    fn take(&mut self, finished: &Receiver<(Job, Result<Ending, Failure>)>, place: &Path) -> Result<PathBuf, Failure> {
-        let (job, ending) = finished.recv().map_err(|_| Failure("the workers are gone".to_owned()))?;
+    fn count(&mut self, (job, ending): (Job, Result<Ending, Failure>), place: &Path) -> Result<PathBuf, Failure> {
         self.summary.cuts += 1;
         let mut findings = None;
         let what = match ending? {
