@@ -85,6 +85,14 @@ fn a_wrong_command_line_ends_with_2() {
     }
 }
 
+#[cfg(feature = "mutants")]
+#[test]
+fn a_mutant_that_is_not_there_is_named() {
+    let output = torture("mutants --only no_fifos");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no mutant \"no_fifos\": the names are wait_downwards"));
+}
+
 #[cfg(not(feature = "postgres"))]
 #[test]
 fn a_build_without_a_client_says_how_to_get_one() {
