@@ -21,7 +21,7 @@ use crate::power::disk::{PROMISES, STORE};
 use crate::power::image::Image;
 use crate::power::round::{Recording, Round};
 use crate::power::trace::Kind;
-use crate::power::{Job, load_of, look, scratch};
+use crate::power::{Job, again_command, load_of, look, scratch};
 use crate::random::Random;
 use crate::trial::{Ending, value};
 use crate::{Failure, shim};
@@ -110,17 +110,16 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
         let place = root.join(format!("fault-{number}"));
         summary.faults += 1;
         let bad = summary.is_bad();
-        let told = one(&place, &how, &mut random, &mut summary)
-            .map_err(|Failure(what)| Failure(format!("fault {number} ({:?}): {what}", how.fault)))?;
-        match summary.is_bad() && !bad {
-            true => {
-                let kept = folder.keep().join(format!("fault-{number}"));
-                let text =
-                    format!("{told}\nseed {}, fault {number}: {:?}\nkept at {}", plan.seed, how.fault, kept.display());
-                return Err(Failure(format!("{text}\n{}", summary.lines())));
-            }
-            false => std::fs::remove_dir_all(&place)?,
+        let wrong = match one(&place, &how, &mut random, &mut summary) {
+            Ok(told) => (summary.is_bad() && !bad).then_some(told),
+            Err(Failure(what)) => Some(what),
+        };
+        if let Some(wrong) = wrong {
+            drop(folder.keep());
+            let text = format!("seed {}, fault {number}: {:?}\nkept at {}", plan.seed, how.fault, place.display());
+            return Err(Failure(format!("{wrong}\n{text}\n{}", summary.lines())));
         }
+        std::fs::remove_dir_all(&place)?;
     }
     Ok(summary)
 }
@@ -154,6 +153,9 @@ fn one(place: &Path, how: &Recording<'_>, random: &mut Random, summary: &mut Sum
         let ending = look(&Job { slot, cut, image: seed, kept, promised, load, go_on: number == 0, defaults: false })?;
         summary.looks += 1;
         told.push_str(&format!("look {number}, {kept:?}, promised {promised:?}: {ending:?}\n"));
+        if number > 0 {
+            told.push_str(&format!("  again: {}\n", again_command(place, cut, seed)));
+        }
         match ending {
             Ending::Said(text) => {
                 let read = |name| value(&text, name).unwrap_or(1);

@@ -103,36 +103,13 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     let library = shim::library()?;
     let folder = scratch(plan.dir.as_deref())?;
     let mut run = Run { plan, folder: folder.path().canonicalize()?, summary: Summary::default(), told: 0 };
-    let mut base: Option<(PathBuf, [u64; WRITERS as usize])> = None;
-    while run.summary.cuts < plan.cuts {
-        let number = run.summary.traces;
-        let mut random = Random::part(plan.seed, number);
-        let page = plan.page.unwrap_or([4, 7][(number / TRACES_A_STORE % 2) as usize]);
-        let (place, promised) = match base.take() {
-            Some(next) if !number.is_multiple_of(TRACES_A_STORE) => next,
-            _ => (run.folder.join(format!("round-{number}")), [0; WRITERS as usize]),
-        };
-        let how = Recording {
-            command: "power-child",
-            fault: None,
-            library: &library,
-            load: load_of(page),
-            commits: plan.commits,
-            defaults: plan.defaults,
-            promised,
-        };
-        let round = Round::record(&place, &how, &mut random)?;
-        run.summary.traces += 1;
-        let told_before = run.told;
-        base = run.cut(&round, &place, &mut random)?;
-        if run.told == told_before || plan.defaults {
-            std::fs::remove_dir_all(&place)?;
-        }
-    }
-    if run.told > 0 && !plan.defaults {
+    let ended = run.traces(&library);
+    if ended.is_err() || (run.told > 0 && !plan.defaults) {
         // What was kept lies in there.
         drop(folder.keep());
     }
+    let kept = run.folder.display();
+    ended.map_err(|Failure(what)| Failure(format!("{what}\nkept in {kept}")))?;
     Ok(run.summary)
 }
 
@@ -166,6 +143,37 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Records traces and cuts them, until there were as many cuts as the plan says.
+    fn traces(&mut self, library: &Path) -> Result<(), Failure> {
+        let mut base: Option<(PathBuf, [u64; WRITERS as usize])> = None;
+        while self.summary.cuts < self.plan.cuts {
+            let number = self.summary.traces;
+            let mut random = Random::part(self.plan.seed, number);
+            let page = self.plan.page.unwrap_or([4, 7][(number / TRACES_A_STORE % 2) as usize]);
+            let (place, promised) = match base.take() {
+                Some(next) if !number.is_multiple_of(TRACES_A_STORE) => next,
+                _ => (self.folder.join(format!("round-{number}")), [0; WRITERS as usize]),
+            };
+            let how = Recording {
+                command: "power-child",
+                fault: None,
+                library,
+                load: load_of(page),
+                commits: self.plan.commits,
+                defaults: self.plan.defaults,
+                promised,
+            };
+            let round = Round::record(&place, &how, &mut random)?;
+            self.summary.traces += 1;
+            let told_before = self.told;
+            base = self.cut(&round, &place, &mut random)?;
+            if self.told == told_before || self.plan.defaults {
+                std::fs::remove_dir_all(&place)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Cuts one trace, and gives the folder of the next, with an image of this one in it.
     fn cut(
         &mut self,
