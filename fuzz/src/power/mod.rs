@@ -98,6 +98,28 @@ pub(crate) struct Job {
     pub(crate) defaults: bool,
 }
 
+impl Job {
+    /// Builds the image of a seed in a folder that holds nothing else then.
+    pub(crate) fn build(
+        disk: &Disk<'_>,
+        load: Load,
+        slot: PathBuf,
+        cut: usize,
+        seed: u64,
+        go_on: bool,
+        defaults: bool,
+    ) -> Result<Job, Failure> {
+        if slot.exists() {
+            std::fs::remove_dir_all(&slot)?;
+        }
+        std::fs::create_dir_all(&slot)?;
+        let image = Image::new(seed);
+        let kept = image.kept;
+        image.build(disk, &slot)?;
+        Ok(Job { slot, cut, image: seed, kept, promised: disk.promised, load, go_on, defaults })
+    }
+}
+
 /// Runs the plan to its end. Only the program `gangline-torture` itself can do this.
 pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     let library = shim::library()?;
@@ -124,13 +146,10 @@ pub fn again(folder: &Path, cut: usize, image: u64, defaults: bool) -> Result<St
     let mut disk = round.disk()?;
     round.trace.events.iter().take(cut).try_for_each(|event| disk.apply(event))?;
     let slot = folder.join(format!("image-{cut}-{image}"));
-    std::fs::create_dir_all(&slot)?;
-    let choices = Image::new(image);
-    let kept = choices.kept;
-    choices.build(&disk, &slot)?;
-    round::copy_folder(&slot, &slot.with_extension("before"))?;
-    let (promised, load) = (disk.promised, round.load);
-    let ending = look(&Job { slot, cut, image, kept, promised, load, go_on: true, defaults })?;
+    let job = Job::build(&disk, round.load, slot, cut, image, true, defaults)?;
+    round::copy_folder(&job.slot, &job.slot.with_extension("before"))?;
+    let ending = look(&job)?;
+    let Job { kept, promised, .. } = job;
     Ok(format!("promised {promised:?}\nkept {kept:?}\nending {ending:?}\n"))
 }
 
@@ -211,7 +230,8 @@ impl Run<'_> {
                         self.count(result, place)?
                     }
                 };
-                let job = self.image(round, &disk, slot, cut, random)?;
+                let (seed, go_on) = (random.next(), random.below(6) == 0);
+                let job = Job::build(&disk, round.load, slot, cut, seed, go_on, self.plan.defaults)?;
                 if number == chosen && !self.plan.defaults {
                     round::copy_folder(&job.slot, &next.join("base"))?;
                     promised = job.promised;
@@ -225,27 +245,6 @@ impl Run<'_> {
             Ok(())
         })?;
         Ok((!self.plan.defaults).then_some((next, promised)))
-    }
-
-    fn image(
-        &self,
-        round: &Round,
-        disk: &Disk<'_>,
-        slot: PathBuf,
-        cut: usize,
-        random: &mut Random,
-    ) -> Result<Job, Failure> {
-        let seed = random.next();
-        let image = Image::new(seed);
-        let kept = image.kept;
-        if slot.exists() {
-            std::fs::remove_dir_all(&slot)?;
-        }
-        std::fs::create_dir_all(&slot)?;
-        image.build(disk, &slot)?;
-        let (promised, load) = (disk.promised, round.load);
-        let go_on = random.below(6) == 0;
-        Ok(Job { slot, cut, image: seed, kept, promised, load, go_on, defaults: self.plan.defaults })
     }
 
     /// Counts a result, and gives its slot back.
