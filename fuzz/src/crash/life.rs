@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::phase;
+use super::{COMPACTED, COMPACTING, phase};
 use crate::Failure;
 use crate::random::Random;
 
@@ -45,6 +45,8 @@ impl Aim {
 pub(super) struct Life {
     /// Commits promised.
     pub(super) promised: u64,
+    /// Whether a compaction has begun and not ended.
+    pub(super) compacting: bool,
     /// The phase that was begun last.
     pub(super) phase: String,
 }
@@ -120,6 +122,10 @@ impl Ear<'_> {
         let phases = [phase::OPENING, phase::OPENED, phase::CHECKPOINT, phase::CHECKPOINTED];
         if phases.contains(&line.as_str()) {
             self.life.phase = line;
+            return Ok(());
+        }
+        if [COMPACTING, COMPACTED].contains(&line.as_str()) {
+            self.life.compacting = line == COMPACTING;
             return Ok(());
         }
         let (newest, seq) = promise(self.promised, &line).ok_or(Failure(line))?;
