@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::{COMPACTED, COMPACTING, phase};
-use crate::Failure;
 use crate::random::Random;
+use crate::{Failure, trial};
 
 /// A child that has said nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -58,8 +58,7 @@ pub(super) fn write_and_kill(
     random: &mut Random,
     promised: &mut [u64],
 ) -> Result<Life, Failure> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(["crash-child", "--seed", &random.next().to_string(), "--store"])
+    let mut child = trial::ourselves(&["crash-child", "--seed", &random.next().to_string(), "--store"])?
         .arg(place)
         .args(compact.then_some("--compact"))
         .stdout(Stdio::piped())
@@ -72,12 +71,13 @@ pub(super) fn write_and_kill(
     let mut ear = Ear { lines, promised, life: Life::default() };
     let aim = Aim::of(random);
     let (start, limit) = aim.start_and_limit();
-    let started = ear.listen(Instant::now() + PATIENCE, Some(start));
+    let mut started = ear.listen(Instant::now() + PATIENCE, Some(start));
     if aim == Aim::Checkpoint {
         // Not always the first one.
         let first = Instant::now() + Duration::from_micros(random.below(300_000));
-        ear.listen(first, None)?;
-        ear.listen(Instant::now() + PATIENCE, Some(start))?;
+        started = started
+            .and_then(|()| ear.listen(first, None))
+            .and_then(|()| ear.listen(Instant::now() + PATIENCE, Some(start)));
     }
     let moment = Instant::now() + Duration::from_micros(random.below(limit.as_micros() as u64));
     let written = ear.listen(moment, None);
