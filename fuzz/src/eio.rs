@@ -18,10 +18,10 @@ use crate::crash::check::Findings;
 use crate::crash::writer::Writers;
 use crate::crash::{self, Load, WRITERS};
 use crate::power::disk::{PROMISES, STORE};
-use crate::power::image::Image;
+use crate::power::image::Kept;
 use crate::power::round::{Recording, Round};
 use crate::power::trace::Kind;
-use crate::power::{Job, load_of, look, scratch};
+use crate::power::{Job, again_command, load_of, look, scratch};
 use crate::random::Random;
 use crate::trial::{Ending, value};
 use crate::{Failure, shim};
@@ -110,17 +110,16 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
         let place = root.join(format!("fault-{number}"));
         summary.faults += 1;
         let bad = summary.is_bad();
-        let told = one(&place, &how, &mut random, &mut summary)
-            .map_err(|Failure(what)| Failure(format!("fault {number} ({:?}): {what}", how.fault)))?;
-        match summary.is_bad() && !bad {
-            true => {
-                let kept = folder.keep().join(format!("fault-{number}"));
-                let text =
-                    format!("{told}\nseed {}, fault {number}: {:?}\nkept at {}", plan.seed, how.fault, kept.display());
-                return Err(Failure(format!("{text}\n{}", summary.lines())));
-            }
-            false => std::fs::remove_dir_all(&place)?,
+        let wrong = match one(&place, &how, &mut random, &mut summary) {
+            Ok(told) => (summary.is_bad() && !bad).then_some(told),
+            Err(Failure(what)) => Some(what),
+        };
+        if let Some(wrong) = wrong {
+            drop(folder.keep());
+            let text = format!("seed {}, fault {number}: {:?}\nkept at {}", plan.seed, how.fault, place.display());
+            return Err(Failure(format!("{wrong}\n{text}\n{}", summary.lines())));
         }
+        std::fs::remove_dir_all(&place)?;
     }
     Ok(summary)
 }
@@ -140,20 +139,22 @@ fn one(place: &Path, how: &Recording<'_>, random: &mut Random, summary: &mut Sum
     round.trace.events.iter().try_for_each(|event| disk.apply(event))?;
     let mut told = round.said.clone();
     for number in 0..=IMAGES {
-        let seed = random.next();
-        let image = Image::new(seed);
-        let kept = image.kept;
-        // The first look is at the files as they are.
-        let slot = if number == 0 { place.join("watched") } else { place.join(format!("image-{number}")) };
-        if number > 0 {
-            std::fs::create_dir_all(&slot)?;
-            image.build(&disk, &slot)?;
-        }
-        let cut = round.trace.events.len();
+        let (seed, cut) = (random.next(), round.trace.events.len());
         let (promised, load) = (disk.promised, how.load);
-        let ending = look(&Job { slot, cut, image: seed, kept, promised, load, go_on: number == 0, defaults: false })?;
+        let job = match number {
+            // The first look is at the files as they are.
+            0 => {
+                let (slot, kept) = (place.join("watched"), Kept::Everything);
+                Job { slot, cut, image: seed, kept, promised, load, go_on: true, defaults: false }
+            }
+            _ => Job::build(&disk, load, place.join(format!("image-{number}")), cut, seed, false, false)?,
+        };
+        let (kept, ending) = (job.kept, look(&job)?);
         summary.looks += 1;
         told.push_str(&format!("look {number}, {kept:?}, promised {promised:?}: {ending:?}\n"));
+        if number > 0 {
+            told.push_str(&format!("  again: {}\n", again_command(place, cut, seed)));
+        }
         match ending {
             Ending::Said(text) => {
                 let read = |name| value(&text, name).unwrap_or(1);

@@ -30,7 +30,7 @@ usage: gangline-torture COMMAND [OPTIONS]
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)  --compact (the store is compacted all the time)
   power     what a disk may hold after a power cut
-            --cuts N (500)  --seed S (1)  --page 4|7 (both)  --cuts-a-trace N (200)
+            --cuts N (500)  --seed S (1)  --page 4|7 (both)  --cuts-a-trace N (200; 10 with --defaults)
             --commits N (2000, of each trace)  --dir FOLDER (in memory)
             --defaults (sled without the rein, which must lose)
             --again FOLDER --cut N --image S (one image of a trace that was kept)

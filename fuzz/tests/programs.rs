@@ -70,9 +70,10 @@ fn a_disk_that_refuses_calls_loses_nothing() {
 
 #[test]
 fn writers_killed_during_compactions_lose_nothing() {
-    let output = torture("crash --kills 4 --seed 2 --compact");
+    let output = torture("crash --kills 6 --seed 2 --compact");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!((value(&output, "kills"), value(&output, "lost"), value(&output, "torn")), (4, 0, 0));
+    assert_eq!((value(&output, "kills"), value(&output, "lost"), value(&output, "torn")), (6, 0, 0));
+    assert!(value(&output, "promised") > 0 && value(&output, "in_compaction") > 0);
 }
 
 #[test]
@@ -83,6 +84,14 @@ fn a_wrong_command_line_ends_with_2() {
         assert_eq!(output.status.code(), Some(2), "{words}");
         assert!(String::from_utf8_lossy(&output.stderr).contains("usage: gangline-torture"), "{words}");
     }
+}
+
+#[cfg(feature = "mutants")]
+#[test]
+fn a_mutant_that_is_not_there_is_named() {
+    let output = torture("mutants --only no_fifos");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no mutant \"no_fifos\": the names are wait_downwards"));
 }
 
 #[cfg(not(feature = "postgres"))]

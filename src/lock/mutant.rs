@@ -73,10 +73,16 @@ mod switch {
         pub fn named(name: &str) -> Option<Mutant> {
             Mutant::ALL.iter().find(|(known, _)| *known == name).map(|(_, mutant)| *mutant)
         }
+
+        /// All names, with commas between them.
+        pub fn names() -> String {
+            Mutant::ALL.map(|(name, _)| name).join(", ")
+        }
     }
 
     /// Switches a mutant on for the whole process, in place of the one before. Tests that cannot call this take the name
-    /// of one from the variable `GANGLINE_MUTANT`.
+    /// of one from the variable `GANGLINE_MUTANT`. A name that is not there panics: a run of tests with nothing left out
+    /// would look like a mutant that survived.
     pub fn set(mutant: Option<Mutant>) {
         ON.store(mutant.map_or(NONE, |mutant| mutant as u8), Ordering::Relaxed);
     }
@@ -84,7 +90,11 @@ mod switch {
     pub(crate) fn on(mutant: Mutant) -> bool {
         match ON.load(Ordering::Relaxed) {
             UNREAD => {
-                set(std::env::var("GANGLINE_MUTANT").ok().and_then(|name| Mutant::named(&name)));
+                set(std::env::var_os("GANGLINE_MUTANT").map(|name| {
+                    let name = name.to_string_lossy();
+                    Mutant::named(&name)
+                        .unwrap_or_else(|| panic!("GANGLINE_MUTANT is {name:?}, and the names are {}", Mutant::names()))
+                }));
                 on(mutant)
             }
             now => now == mutant as u8,

@@ -1,7 +1,8 @@
 //! The process that is killed: four writers that say what was promised to them, and checkpoints without end.
 //!
 //! Beside promises it says in which phase it is, so that the parent can choose the moment of a kill and count what it
-//! hit: `opening`, `opened`, `checkpoint`, `checkpointed`.
+//! hit: `opening`, `opened`, `checkpoint`, `checkpointed`. Where it compacts, which goes on beside the
+//! checkpoints, `compacting` and `compacted` say when a compaction begins and ends.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use gangline::Db;
 
 use super::writer::Writers;
-use super::{Load, phase};
+use super::{COMPACTED, COMPACTING, Load, phase};
 use crate::{Failure, describe};
 
 /// Between two checkpoints, so that most commits meet none.
@@ -56,8 +57,10 @@ fn open_and_write(place: &Path, seed: u64, compact: bool) -> Result<(), Failure>
 
 fn compact_for_ever(db: &Db) {
     loop {
-        if let Err(error) = db.compact() {
-            drop(say(&format!("failed: compact: {}", describe(&error))));
+        let compact = || db.compact().map_err(|error| Failure(format!("compact: {}", describe(&error))));
+        let outcome = say(COMPACTING).and_then(|()| compact()).and_then(|_| say(COMPACTED));
+        if let Err(failure) = outcome {
+            drop(say(&format!("failed: {failure}")));
             std::process::exit(1);
         }
     }

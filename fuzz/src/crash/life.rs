@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::phase;
-use crate::Failure;
+use super::{COMPACTED, COMPACTING, phase};
 use crate::random::Random;
+use crate::{Failure, trial};
 
 /// A child that has said nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +45,8 @@ impl Aim {
 pub(super) struct Life {
     /// Commits promised.
     pub(super) promised: u64,
+    /// Whether a compaction has begun and not ended.
+    pub(super) compacting: bool,
     /// The phase that was begun last.
     pub(super) phase: String,
 }
@@ -56,8 +58,7 @@ pub(super) fn write_and_kill(
     random: &mut Random,
     promised: &mut [u64],
 ) -> Result<Life, Failure> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(["crash-child", "--seed", &random.next().to_string(), "--store"])
+    let mut child = trial::ourselves(&["crash-child", "--seed", &random.next().to_string(), "--store"])?
         .arg(place)
         .args(compact.then_some("--compact"))
         .stdout(Stdio::piped())
@@ -70,12 +71,13 @@ pub(super) fn write_and_kill(
     let mut ear = Ear { lines, promised, life: Life::default() };
     let aim = Aim::of(random);
     let (start, limit) = aim.start_and_limit();
-    let started = ear.listen(Instant::now() + PATIENCE, Some(start));
+    let mut started = ear.listen(Instant::now() + PATIENCE, Some(start));
     if aim == Aim::Checkpoint {
         // Not always the first one.
         let first = Instant::now() + Duration::from_micros(random.below(300_000));
-        ear.listen(first, None)?;
-        ear.listen(Instant::now() + PATIENCE, Some(start))?;
+        started = started
+            .and_then(|()| ear.listen(first, None))
+            .and_then(|()| ear.listen(Instant::now() + PATIENCE, Some(start)));
     }
     let moment = Instant::now() + Duration::from_micros(random.below(limit.as_micros() as u64));
     let written = ear.listen(moment, None);
@@ -120,6 +122,10 @@ impl Ear<'_> {
         let phases = [phase::OPENING, phase::OPENED, phase::CHECKPOINT, phase::CHECKPOINTED];
         if phases.contains(&line.as_str()) {
             self.life.phase = line;
+            return Ok(());
+        }
+        if [COMPACTING, COMPACTED].contains(&line.as_str()) {
+            self.life.compacting = line == COMPACTING;
             return Ok(());
         }
         let (newest, seq) = promise(self.promised, &line).ok_or(Failure(line))?;

@@ -47,6 +47,11 @@ pub(crate) mod phase {
     pub(crate) const CHECKPOINTED: &str = "checkpointed";
 }
 
+/// What the child says when a compaction begins. Not a phase: compactions go on beside the checkpoints.
+const COMPACTING: &str = "compacting";
+/// What it says when one has ended.
+const COMPACTED: &str = "compacted";
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Entry {
     seq: u64,
@@ -124,6 +129,8 @@ pub struct Summary {
     pub in_recovery: u64,
     /// Kills that came while a checkpoint was being made.
     pub in_checkpoint: u64,
+    /// Kills that came while the store was being compacted.
+    pub in_compaction: u64,
     /// All that the checks found.
     pub findings: Findings,
 }
@@ -131,9 +138,10 @@ pub struct Summary {
 impl Summary {
     /// The run as `name value` lines.
     pub fn lines(&self) -> String {
-        let Summary { kills, promised, in_recovery, in_checkpoint, findings } = self;
+        let Summary { kills, promised, in_recovery, in_checkpoint, in_compaction, findings } = self;
         format!(
-            "kills {kills}\npromised {promised}\nin_recovery {in_recovery}\nin_checkpoint {in_checkpoint}\n{}",
+            "kills {kills}\npromised {promised}\nin_recovery {in_recovery}\nin_checkpoint {in_checkpoint}\n\
+             in_compaction {in_compaction}\n{}",
             findings.lines()
         )
     }
@@ -154,6 +162,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
         summary.promised += life.promised;
         summary.in_recovery += u64::from(life.phase == phase::OPENING);
         summary.in_checkpoint += u64::from(life.phase == phase::CHECKPOINT);
+        summary.in_compaction += u64::from(life.compacting);
         summary.kills += 1;
         let findings = match open(folder.path()) {
             Ok(db) => look(db, &promised, kill.is_multiple_of(2)),

@@ -74,8 +74,11 @@ impl std::str::FromStr for Check {
 ///
 /// # Errors
 ///
-/// A check that fails with nothing left out, and the mutants that survived.
+/// A mutant that is not there, a check that fails with nothing left out, and the mutants that survived.
 pub fn run(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
+    if let Some(only) = &plan.only {
+        named(only)?;
+    }
     for check in Check::ALL {
         if let Ended::Failed = child("none", check, CONTROL, plan.seed)? {
             return Err(Failure(format!("the check {check} fails with nothing left out")));
@@ -99,6 +102,11 @@ pub fn run(plan: &Plan, out: &mut impl Write) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure(format!("these mutants survived: {}", survivors.join(", ")))),
     }
+}
+
+fn named(name: &str) -> Result<Mutant, Failure> {
+    Mutant::named(name)
+        .ok_or_else(|| Failure(format!("there is no mutant {name:?}: the names are {}", Mutant::names())))
 }
 
 /// The first check that fails.
@@ -148,7 +156,7 @@ fn child(name: &str, check: Check, time: Duration, seed: u64) -> Result<Ended, F
 pub fn check(name: &str, check: Check, time: Duration, seed: u64) -> Result<(), Failure> {
     let mutant = match name {
         "none" => None,
-        name => Some(Mutant::named(name).ok_or_else(|| Failure(format!("there is no mutant {name:?}")))?),
+        name => Some(named(name)?),
     };
     mutant::set(mutant);
     match check {

@@ -35,7 +35,7 @@ use round::{Recording, Round, UNREINED};
 const TRACES_A_STORE: u64 = 4;
 /// The longest that opening an image and looking at it may take.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// Failures whose traces are kept.
+/// Failures that are told, and whose traces are kept.
 const KEPT: u64 = 3;
 
 /// What to run.
@@ -98,42 +98,46 @@ pub(crate) struct Job {
     pub(crate) defaults: bool,
 }
 
+impl Job {
+    /// Builds the image of a seed in a folder that holds nothing else then.
+    pub(crate) fn build(
+        disk: &Disk<'_>,
+        load: Load,
+        slot: PathBuf,
+        cut: usize,
+        seed: u64,
+        go_on: bool,
+        defaults: bool,
+    ) -> Result<Job, Failure> {
+        if slot.exists() {
+            std::fs::remove_dir_all(&slot)?;
+        }
+        std::fs::create_dir_all(&slot)?;
+        let image = Image::new(seed);
+        let kept = image.kept;
+        image.build(disk, &slot)?;
+        Ok(Job { slot, cut, image: seed, kept, promised: disk.promised, load, go_on, defaults })
+    }
+}
+
 /// Runs the plan to its end. Only the program `gangline-torture` itself can do this.
 pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     let library = shim::library()?;
     let folder = scratch(plan.dir.as_deref())?;
-    let mut run = Run { plan, folder: folder.path().canonicalize()?, summary: Summary::default(), kept: 0 };
-    let mut base: Option<(PathBuf, [u64; WRITERS as usize])> = None;
-    while run.summary.cuts < plan.cuts {
-        let number = run.summary.traces;
-        let mut random = Random::part(plan.seed, number);
-        let page = plan.page.unwrap_or([4, 7][(number / TRACES_A_STORE % 2) as usize]);
-        let (place, promised) = match base.take() {
-            Some(next) if !number.is_multiple_of(TRACES_A_STORE) => next,
-            _ => (run.folder.join(format!("round-{number}")), [0; WRITERS as usize]),
-        };
-        let how = Recording {
-            command: "power-child",
-            fault: None,
-            library: &library,
-            load: load_of(page),
-            commits: plan.commits,
-            defaults: plan.defaults,
-            promised,
-        };
-        let round = Round::record(&place, &how, &mut random)?;
-        run.summary.traces += 1;
-        let bad_before = run.summary.bad_cuts;
-        base = run.cut(&round, &place, &mut random)?;
-        if run.summary.bad_cuts == bad_before || run.kept > KEPT {
-            std::fs::remove_dir_all(&place)?;
-        }
-    }
-    if run.kept > 0 {
+    let mut run = Run { plan, folder: folder.path().canonicalize()?, summary: Summary::default(), told: 0 };
+    let ended = run.traces(&library);
+    if ended.is_err() || (run.told > 0 && !plan.defaults) {
         // What was kept lies in there.
         drop(folder.keep());
     }
+    let kept = run.folder.display();
+    ended.map_err(|Failure(what)| Failure(format!("{what}\nkept in {kept}")))?;
     Ok(run.summary)
+}
+
+/// The command that builds one image of a trace that was kept, and looks at it.
+pub(crate) fn again_command(folder: &Path, cut: usize, image: u64) -> String {
+    format!("gangline-torture power --again {} --cut {cut} --image {image}", folder.display())
 }
 
 /// Builds one image of a trace that was kept, and looks at it.
@@ -142,13 +146,10 @@ pub fn again(folder: &Path, cut: usize, image: u64, defaults: bool) -> Result<St
     let mut disk = round.disk()?;
     round.trace.events.iter().take(cut).try_for_each(|event| disk.apply(event))?;
     let slot = folder.join(format!("image-{cut}-{image}"));
-    std::fs::create_dir_all(&slot)?;
-    let choices = Image::new(image);
-    let kept = choices.kept;
-    choices.build(&disk, &slot)?;
-    round::copy_folder(&slot, &slot.with_extension("before"))?;
-    let (promised, load) = (disk.promised, round.load);
-    let ending = look(&Job { slot, cut, image, kept, promised, load, go_on: true, defaults })?;
+    let job = Job::build(&disk, round.load, slot, cut, image, true, defaults)?;
+    round::copy_folder(&job.slot, &job.slot.with_extension("before"))?;
+    let ending = look(&job)?;
+    let Job { kept, promised, .. } = job;
     Ok(format!("promised {promised:?}\nkept {kept:?}\nending {ending:?}\n"))
 }
 
@@ -156,10 +157,42 @@ struct Run<'a> {
     plan: &'a Plan,
     folder: PathBuf,
     summary: Summary,
-    kept: u64,
+    /// Failures that were told.
+    told: u64,
 }
 
 impl Run<'_> {
+    /// Records traces and cuts them, until there were as many cuts as the plan says.
+    fn traces(&mut self, library: &Path) -> Result<(), Failure> {
+        let mut base: Option<(PathBuf, [u64; WRITERS as usize])> = None;
+        while self.summary.cuts < self.plan.cuts {
+            let number = self.summary.traces;
+            let mut random = Random::part(self.plan.seed, number);
+            let page = self.plan.page.unwrap_or([4, 7][(number / TRACES_A_STORE % 2) as usize]);
+            let (place, promised) = match base.take() {
+                Some(next) if !number.is_multiple_of(TRACES_A_STORE) => next,
+                _ => (self.folder.join(format!("round-{number}")), [0; WRITERS as usize]),
+            };
+            let how = Recording {
+                command: "power-child",
+                fault: None,
+                library,
+                load: load_of(page),
+                commits: self.plan.commits,
+                defaults: self.plan.defaults,
+                promised,
+            };
+            let round = Round::record(&place, &how, &mut random)?;
+            self.summary.traces += 1;
+            let told_before = self.told;
+            base = self.cut(&round, &place, &mut random)?;
+            if self.told == told_before || self.plan.defaults {
+                std::fs::remove_dir_all(&place)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Cuts one trace, and gives the folder of the next, with an image of this one in it.
     fn cut(
         &mut self,
@@ -192,9 +225,13 @@ impl Run<'_> {
                 played = cut;
                 let slot = match slots.pop() {
                     Some(slot) => slot,
-                    None => self.take(&finished, place)?,
+                    None => {
+                        let result = finished.recv().map_err(|_| Failure("the workers are gone".to_owned()))?;
+                        self.count(result, place)?
+                    }
                 };
-                let job = self.image(round, &disk, slot, cut, random)?;
+                let (seed, go_on) = (random.next(), random.below(6) == 0);
+                let job = Job::build(&disk, round.load, slot, cut, seed, go_on, self.plan.defaults)?;
                 if number == chosen && !self.plan.defaults {
                     round::copy_folder(&job.slot, &next.join("base"))?;
                     promised = job.promised;
@@ -202,38 +239,16 @@ impl Run<'_> {
                 jobs.send(job).map_err(|_| Failure("the workers are gone".to_owned()))?;
             }
             drop(jobs);
-            while let Ok(slot) = self.take(&finished, place) {
-                slots.push(slot);
+            while let Ok(result) = finished.recv() {
+                self.count(result, place)?;
             }
             Ok(())
         })?;
         Ok((!self.plan.defaults).then_some((next, promised)))
     }
 
-    fn image(
-        &self,
-        round: &Round,
-        disk: &Disk<'_>,
-        slot: PathBuf,
-        cut: usize,
-        random: &mut Random,
-    ) -> Result<Job, Failure> {
-        let seed = random.next();
-        let image = Image::new(seed);
-        let kept = image.kept;
-        if slot.exists() {
-            std::fs::remove_dir_all(&slot)?;
-        }
-        std::fs::create_dir_all(&slot)?;
-        image.build(disk, &slot)?;
-        let (promised, load) = (disk.promised, round.load);
-        let go_on = random.below(6) == 0;
-        Ok(Job { slot, cut, image: seed, kept, promised, load, go_on, defaults: self.plan.defaults })
-    }
-
     /// Counts a result, and gives its slot back.
-    fn take(&mut self, finished: &Receiver<(Job, Result<Ending, Failure>)>, place: &Path) -> Result<PathBuf, Failure> {
-        let (job, ending) = finished.recv().map_err(|_| Failure("the workers are gone".to_owned()))?;
+    fn count(&mut self, (job, ending): (Job, Result<Ending, Failure>), place: &Path) -> Result<PathBuf, Failure> {
         self.summary.cuts += 1;
         let mut findings = None;
         let what = match ending? {
@@ -255,8 +270,8 @@ impl Run<'_> {
         };
         if findings != Some(Findings::default()) {
             self.summary.bad_cuts += 1;
-            self.kept += u64::from(!self.plan.defaults);
-            if self.kept <= KEPT {
+            if self.told < KEPT {
+                self.told += 1;
                 self.tell(&job, &what, place)?;
             }
         }
@@ -265,13 +280,12 @@ impl Run<'_> {
 
     fn tell(&self, job: &Job, what: &str, place: &Path) -> Result<(), Failure> {
         let Job { cut, image, kept, promised, .. } = job;
-        let defaults = if job.defaults { " --defaults" } else { "" };
-        let text = format!(
-            "cut {cut}, {kept:?}, promised {promised:?}: {}\n  again: gangline-torture power --again {} --cut {cut} \
-             --image {image}{defaults}\n",
-            what.trim(),
-            place.display()
-        );
+        let mut text = format!("cut {cut}, {kept:?}, promised {promised:?}: {}\n", what.trim());
+        if !job.defaults {
+            // Without the rein losses are expected, and no trace is kept.
+            let again = again_command(place, *cut, *image);
+            text.push_str(&format!("  again: {again}\n"));
+        }
         Ok(std::io::stderr().write_all(text.as_bytes())?)
     }
 }
