@@ -101,6 +101,26 @@ fn a_backup_that_cannot_be_written_leaves_nothing_and_the_database_as_it_was() {
 }
 
 #[test]
+fn a_panic_in_the_checkpoint_of_a_backup_stops_the_database_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = FaultFiles::new(Arc::new(OsFiles));
+    let db = at_rest(&files, &dir.path().join("store"));
+    (0..300).for_each(|n| db.put(TEXTS, n, format!("changed {n}")).unwrap());
+    db.sync().unwrap();
+    // It writes the lock of its folder, and then the root.
+    files.set(Fault { write_in: Some(1), panics: true, ..Fault::default() });
+    let backup = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| db.backup(dir.path().join("backup"))));
+    files.set(Fault::default());
+    // A root after this one would name nothing of what had changed, and begin the journal behind it.
+    let after = db.checkpoint().map_err(|error| error.kind());
+    drop(db);
+    let db = whole(&dir.path().join("store"));
+    assert!(db.read(TEXTS, |_| true, |row| row.starts_with("changed")).unwrap().into_iter().all(|changed| changed));
+    assert_eq!(after, Err(ErrorKind::Poisoned));
+    assert_eq!(backup.expect("the panic is an error").unwrap_err().kind(), ErrorKind::Poisoned);
+}
+
+#[test]
 fn a_backup_to_a_full_disk_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let files = FaultFiles::new(Arc::new(OsFiles));
