@@ -101,6 +101,27 @@ fn a_backup_that_cannot_be_written_leaves_nothing_and_the_database_as_it_was() {
 }
 
 #[test]
+fn the_folders_made_above_a_store_and_a_backup_are_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = RecordingFiles::new(Arc::new(OsFiles));
+    let synced = |from: usize| {
+        let top = dir.path().file_name().unwrap();
+        let folders = files.calls().split_off(from).into_iter().filter_map(|call| match call {
+            Call::SyncDir { dir } if dir == top => Some("the top".to_owned()),
+            Call::SyncDir { dir } => dir.file_name().and_then(|name| name.to_str()).map(str::to_owned),
+            _ => None,
+        });
+        folders.take(3).collect::<Vec<_>>()
+    };
+    let db = open_on(Arc::<RecordingFiles>::clone(&files), &dir.path().join("a/b/store"), small()).unwrap();
+    assert_eq!(synced(0), ["the top", "a", "b"]);
+    db.put(TEXTS, 1, "one".to_owned()).unwrap();
+    let before = files.count();
+    db.backup(dir.path().join("c/d/backup")).unwrap();
+    assert_eq!(synced(before), ["the top", "c", "d"]);
+}
+
+#[test]
 fn a_panic_in_the_checkpoint_of_a_backup_stops_the_database_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let files = FaultFiles::new(Arc::new(OsFiles));
