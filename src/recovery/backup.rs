@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::checkpoint::{checkpoint, write_whole};
+use super::checkpoint::{checkpoint_or_poison, write_whole};
 use super::copy::copy_pages;
 use super::keeper::Keeper;
 use super::open::{first_root, journal_options};
@@ -61,7 +61,7 @@ impl Keeper {
     fn last_root(&self, engine: &Engine) -> Result<Root> {
         let mut state = self.state.lock();
         engine.check_alive()?;
-        checkpoint(engine, &mut state, false).inspect_err(|error| engine.poison(error))?;
+        checkpoint_or_poison(engine, &mut state)?;
         let copy = self.disk.pages.copy()?;
         self.disk.pages.end();
         let root = Root { live_bytes: Some(copy.live_bytes()), ..state.root.clone() };

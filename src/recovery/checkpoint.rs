@@ -4,6 +4,7 @@
 //! segments have changed; then it reads at that number like any reader, while commits go on.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -125,6 +126,14 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
     }
     engine.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
     clean_up(engine, remove, capture.mark)
+}
+
+/// Makes a checkpoint of a database that goes on. One that fails or panics stops it, before the state is given back: what
+/// it took down as changed is not known any more, and the root of another one would lose it.
+pub(super) fn checkpoint_or_poison(engine: &Engine, state: &mut CheckpointState) -> Result<()> {
+    catch_unwind(AssertUnwindSafe(|| checkpoint(engine, state, false)))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Poisoned, "a checkpoint panicked")))
+        .inspect_err(|error| engine.poison(error))
 }
 
 /// Writes all of a database in memory to a store of its own, as of the last commit. Gives the directory of the root with

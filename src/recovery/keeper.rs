@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 
-use super::checkpoint::{CheckpointState, checkpoint};
+use super::checkpoint::{CheckpointState, checkpoint, checkpoint_or_poison};
 use super::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::Root;
@@ -78,14 +78,10 @@ fn run(engine: &Engine, state: &Mutex<CheckpointState>) {
             Wake::Time | Wake::Asked => {}
         }
         engine.admission.begin();
-        let outcome =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| checkpoint(engine, &mut state.lock(), false)))
-                .unwrap_or_else(|_| Err(Error::new(ErrorKind::Poisoned, "the checkpoint thread panicked")));
-        if let Err(error) = outcome {
-            engine.poison(&error);
-            engine.admission.finish();
+        let outcome = checkpoint_or_poison(engine, &mut state.lock());
+        engine.admission.finish();
+        if outcome.is_err() {
             return;
         }
-        engine.admission.finish();
     }
 }

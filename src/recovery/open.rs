@@ -18,7 +18,7 @@ use crate::options::Options;
 use crate::storage::journal::{self, Journal, JournalOptions, Mark, Position};
 use crate::storage::{
     FORMAT, FileLayer, LockFile, MemoryStore, MirroredStore, PageStore, Root, RootFile, SledStore, StoreOp, TreeId,
-    names,
+    create_folders, names,
 };
 use crate::table::catalog::Catalog;
 use crate::table::entry::{
@@ -173,11 +173,7 @@ fn prepare_folder(files: &dyn FileLayer, dir: &Path, options: &Options) -> Resul
                 format!("there is no store in {}; create it by opening with Options::create(true)", dir.display());
             return Err(Error::new(ErrorKind::NotAStore, text));
         }
-        files.create_dir(dir).map_err(|error| Error::io("make the folder", dir, error))?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            files.sync_dir(parent).map_err(|error| Error::io("sync the folder", parent, error))?;
-        }
-        return Ok(());
+        return create_folders(files, dir).map_err(|error| Error::io("make the folder", dir, error));
     }
     let names_in = files.list(dir).map_err(|error| Error::io("list", dir, error))?;
     if names_in.iter().any(|name| name == names::UNFINISHED) {

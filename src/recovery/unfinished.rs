@@ -11,7 +11,7 @@ use super::open::open_locked;
 use super::verify::{VerifyReport, verify};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
-use crate::storage::{FileLayer, LockFile, names};
+use crate::storage::{FileLayer, LockFile, create_folders, folder_of, names};
 use crate::txn::Engine;
 
 /// What is added to the name of a folder until it is finished.
@@ -45,7 +45,7 @@ impl Unfinished {
         if !mark.exists() {
             refuse_used(&place)?;
         }
-        fs::create_dir_all(&place).map_err(failed)?;
+        create_folders(&**files, &place).map_err(failed)?;
         let lock = Some(LockFile::acquire(&**files, &place)?);
         let folder = Unfinished { files: Arc::clone(files), target: target.to_owned(), place: place.clone(), lock };
         clear(&place).map_err(failed)?;
@@ -93,8 +93,7 @@ impl Unfinished {
             _ => {}
         }
         self.files.rename(&self.place, &self.target).map_err(failed)?;
-        let parent = self.target.parent().filter(|parent| !parent.as_os_str().is_empty());
-        self.files.sync_dir(parent.unwrap_or(Path::new("."))).map_err(failed)
+        self.files.sync_dir(folder_of(&self.target)).map_err(failed)
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) trait FileLayer: Debug + Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Names of the files in a folder, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// Makes a folder; it is no error if it exists.
+    /// Makes a folder; it is no error if it exists. Durable after [`FileLayer::sync_dir`] of the one above it.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes the entries of a folder (new, renamed and removed files) durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
@@ -44,6 +44,20 @@ pub(crate) trait FileHandle: Debug + Send + Sync {
     /// Gives the lock back. Closing alone would not do: a child process in the middle of being started may hold a
     /// copy of the handle.
     fn unlock(&self) -> io::Result<()>;
+}
+
+/// The folder that has this file or folder in it.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes a folder, with all above it that are not there, and makes their entries durable.
+pub(crate) fn create_folders(files: &dyn FileLayer, dir: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+    missing.into_iter().rev().try_for_each(|dir| {
+        files.create_dir(dir)?;
+        files.sync_dir(folder_of(dir))
+    })
 }
 
 /// Reads a whole file.

@@ -22,7 +22,8 @@ pub(crate) type Check<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
 
 /// See the module's text.
 pub(crate) struct MirroredStore {
-    /// Held shared by every call, so that nobody is in the store that is taken away.
+    /// Held shared by every call, so that nobody is in the store that is taken away. What a call shows values to does not
+    /// call the store again, so a switch need not be overtaken, and readers without an end cannot keep it waiting.
     current: RwLock<Arc<dyn PageStore>>,
     /// Held by writes and while something is copied. Taken before `current`.
     mirror: Mutex<Option<Mirror>>,
@@ -65,7 +66,7 @@ impl MirroredStore {
             return Err(error);
         }
         let (mut batch, mut next, mut checked) = (Vec::with_capacity(ENTRIES), None, Ok(()));
-        self.current.read_recursive().scan(tree, from, &mut |key, value| {
+        self.current.read().scan(tree, from, &mut |key, value| {
             if batch.len() == ENTRIES {
                 next = Some(key.to_vec());
                 return ControlFlow::Break(());
@@ -110,17 +111,17 @@ fn ended() -> Error {
 
 impl PageStore for MirroredStore {
     fn read(&self, tree: TreeId, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<bool> {
-        self.current.read_recursive().read(tree, key, visit)
+        self.current.read().read(tree, key, visit)
     }
 
     fn scan(&self, tree: TreeId, from: &[u8], visit: &mut EntryVisitor<'_>) -> Result<()> {
-        self.current.read_recursive().scan(tree, from, visit)
+        self.current.read().scan(tree, from, visit)
     }
 
     fn write(&self, batch: Vec<StoreOp>) -> Result<()> {
         let mut mirror = self.mirror.lock();
         let again = mirror.as_ref().map(|_| batch.clone());
-        self.current.read_recursive().write(batch)?;
+        self.current.read().write(batch)?;
         if let (Some(mirror), Some(batch)) = (&mut *mirror, again) {
             mirror.try_write(|store| store.write(batch));
         }
@@ -128,16 +129,16 @@ impl PageStore for MirroredStore {
     }
 
     fn sync(&self) -> Result<()> {
-        self.current.read_recursive().sync()
+        self.current.read().sync()
     }
 
     fn trees(&self) -> Result<Vec<TreeId>> {
-        self.current.read_recursive().trees()
+        self.current.read().trees()
     }
 
     fn drop_tree(&self, tree: TreeId) -> Result<()> {
         let mut mirror = self.mirror.lock();
-        self.current.read_recursive().drop_tree(tree)?;
+        self.current.read().drop_tree(tree)?;
         if let Some(mirror) = &mut *mirror {
             mirror.try_write(|store| store.drop_tree(tree));
         }
@@ -145,15 +146,15 @@ impl PageStore for MirroredStore {
     }
 
     fn size_on_disk(&self) -> Result<u64> {
-        self.current.read_recursive().size_on_disk()
+        self.current.read().size_on_disk()
     }
 
     fn live_bytes(&self) -> u64 {
-        self.current.read_recursive().live_bytes()
+        self.current.read().live_bytes()
     }
 
     fn set_live_bytes(&self, bytes: u64) {
-        self.current.read_recursive().set_live_bytes(bytes);
+        self.current.read().set_live_bytes(bytes);
     }
 
     fn close(&self) -> Result<()> {
@@ -161,12 +162,14 @@ impl PageStore for MirroredStore {
             // Whoever asked for the copy learns that it was not finished.
             let _ = copy.close();
         }
-        self.current.read_recursive().close()
+        self.current.read().close()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
     use crate::storage::MemoryStore;
 
@@ -211,6 +214,33 @@ mod tests {
         store.write(vec![put(1, 5_000, b"later")]).unwrap();
         assert_eq!(entries(&store, 1).len(), 199);
         assert_eq!(entries(&*before, 1).len(), 198, "nothing is written to the store that was taken away");
+    }
+
+    #[test]
+    fn readers_do_not_overtake_a_switch() {
+        let (store, copy) = (filled(), MemoryStore::new());
+        copy.write(vec![put(1, 0, b"copy")]).unwrap();
+        store.begin(Arc::new(copy));
+        let (store, found) = (&store, &Mutex::new(None));
+        std::thread::scope(|scope| {
+            let mut visit = |_: &[u8]| {
+                scope.spawn(|| store.switch().map(drop).expect("there is a copy"));
+                while !store.current.is_locked_exclusive() {
+                    std::thread::yield_now();
+                }
+                scope.spawn(|| {
+                    let mut visit = |value: &[u8]| *found.lock() = Some(value.to_vec());
+                    store.read(TreeId(1), &0_u32.to_be_bytes(), &mut visit).unwrap();
+                });
+                // One that comes in now would be done long before this.
+                let deadline = Instant::now() + Duration::from_millis(200);
+                while found.lock().is_none() && Instant::now() < deadline {
+                    std::thread::yield_now();
+                }
+            };
+            store.read(TreeId(1), &0_u32.to_be_bytes(), &mut visit).unwrap();
+        });
+        assert_eq!(found.lock().as_deref(), Some(&b"copy"[..]));
     }
 
     #[test]

@@ -32,7 +32,7 @@ mod work_queue;
 #[cfg(test)]
 pub(crate) mod wrap;
 
-pub(crate) use file::{FileLayer, OsFiles};
+pub(crate) use file::{FileLayer, OsFiles, create_folders, folder_of};
 pub(crate) use lock_file::LockFile;
 pub(crate) use memory::MemoryStore;
 pub(crate) use mirrored::MirroredStore;

@@ -72,9 +72,10 @@ impl<'a> Applier<'a> {
         let moved;
         let found = if self.moved {
             // Only the page that was pinned or one that this commit made can be the place now: both are in memory.
+            // Pinned before the old pin goes: it mostly is the same page, and nothing else may keep it from being evicted.
             moved = place(table, key).expect("the page list is loaded");
-            found.slot.latch().unpin();
             moved.slot.pin();
+            found.slot.latch().unpin();
             &moved
         } else {
             found
@@ -82,14 +83,14 @@ impl<'a> Applier<'a> {
         found.segment.mark_dirty();
         let beside;
         let (mut found, mut state) = (found, found.slot.latch());
-        state.unpin();
         if let Some(side) = side_of(&state, key).filter(|_| image.is_some()) {
             drop(state);
             self.moved = true;
             beside = place_beside(self.pager, self.commit, found, key, side);
+            found.slot.latch().unpin();
             (found, state) = (&beside, beside.slot.latch());
-            state.unpin();
         }
+        state.unpin();
         let slot = &found.slot;
         let was = state.content.newest().bytes.as_ref();
         let (before, was_large) = was.map_or((0, false), |bytes| (bytes.len(), is_large(bytes)));
@@ -280,3 +281,6 @@ fn middle(bytes: &PageBytes) -> usize {
     }
     at.clamp(1, bytes.len() - 1)
 }
+
+#[cfg(test)]
+mod tests;

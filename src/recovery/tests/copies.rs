@@ -104,6 +104,47 @@ fn a_backup_that_cannot_be_written_leaves_nothing_and_the_database_as_it_was() {
 }
 
 #[test]
+fn the_folders_made_above_a_store_and_a_backup_are_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = RecordingFiles::new(Arc::new(OsFiles));
+    let synced = |from: usize| {
+        let top = dir.path().file_name().unwrap();
+        let folders = files.calls().split_off(from).into_iter().filter_map(|call| match call {
+            Call::SyncDir { dir } if dir == top => Some("the top".to_owned()),
+            Call::SyncDir { dir } => dir.file_name().and_then(|name| name.to_str()).map(str::to_owned),
+            _ => None,
+        });
+        folders.take(3).collect::<Vec<_>>()
+    };
+    let db = open_on(Arc::<RecordingFiles>::clone(&files), &dir.path().join("a/b/store"), small()).unwrap();
+    assert_eq!(synced(0), ["the top", "a", "b"]);
+    db.put(TEXTS, 1, "one".to_owned()).unwrap();
+    let before = files.count();
+    db.backup(dir.path().join("c/d/backup")).unwrap();
+    assert_eq!(synced(before), ["the top", "c", "d"]);
+}
+
+#[test]
+fn a_panic_in_the_checkpoint_of_a_backup_stops_the_database_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = FaultFiles::new(Arc::new(OsFiles));
+    let db = at_rest(&files, &dir.path().join("store"));
+    (0..300).for_each(|n| db.put(TEXTS, n, format!("changed {n}")).unwrap());
+    db.sync().unwrap();
+    // It writes the lock of its folder, and then the root.
+    files.set(Fault { write_in: Some(1), panics: true, ..Fault::default() });
+    let backup = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| db.backup(dir.path().join("backup"))));
+    files.set(Fault::default());
+    // A root after this one would name nothing of what had changed, and begin the journal behind it.
+    let after = db.checkpoint().map_err(|error| error.kind());
+    drop(db);
+    let db = whole(&dir.path().join("store"));
+    assert!(db.read(TEXTS, |_| true, |row| row.starts_with("changed")).unwrap().into_iter().all(|changed| changed));
+    assert_eq!(after, Err(ErrorKind::Poisoned));
+    assert_eq!(backup.expect("the panic is an error").unwrap_err().kind(), ErrorKind::Poisoned);
+}
+
+#[test]
 fn a_backup_to_a_full_disk_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let files = FaultFiles::new(Arc::new(OsFiles));

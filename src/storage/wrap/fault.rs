@@ -15,6 +15,8 @@ pub(crate) struct Fault {
     pub(crate) write_in: Option<u64>,
     /// Of the failed write, so many bytes reach the file.
     pub(crate) torn_bytes: usize,
+    /// The failed write panics.
+    pub(crate) panics: bool,
     /// Fail the sync of a file after so many more.
     pub(crate) sync_in: Option<u64>,
     /// The error of those; `Other` if none is given.
@@ -111,6 +113,7 @@ impl FileHandle for FaultHandle {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut fault = self.fault.lock();
         if is_due(&mut fault.write_in) {
+            assert!(!fault.panics, "a write that was asked to panic");
             self.inner.write_at(offset, &bytes[..fault.torn_bytes.min(bytes.len())])?;
             return Err(fault.kind.unwrap_or(io::ErrorKind::Other).into());
         }
