@@ -413,6 +413,9 @@ impl Db {
     /// Reads everything and compares counts, checksums and the order of keys, as of one commit, beside readers and
     /// writers. Damage is reported, not an error.
     ///
+    /// Indexes are compared with their tables. Of a table that the program has used since it was opened, each row's
+    /// entries are looked for; else the functions of its indexes are not known, and each entry must lead to a row.
+    ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed), [`Poisoned`](crate::ErrorKind::Poisoned).
     #[track_caller]

@@ -118,6 +118,7 @@ impl Db {
                 segments: table.with_directory(|directory| directory.segments().len() as u64),
             }
         };
-        Ok(engine.catalog.tables().iter().map(info).collect())
+        let tables = engine.catalog.tables();
+        Ok(tables.iter().filter(|table| table.definition().index.is_none()).map(info).collect())
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Opened {
 pub(crate) fn in_memory(options: Options) -> Result<Opened> {
     options.check()?;
     let pager = Pager::new(Arc::new(MemoryStore::new()), options.cache_bytes, 1);
-    let engine = Engine::new(options, pager, Catalog::new([]), 0, None, Position::default());
+    let engine = Engine::new(options, pager, Catalog::new([])?, 0, None, Position::default());
     Ok(Opened { engine, keeper: None, lock: None })
 }
 
@@ -147,7 +147,7 @@ fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Resul
     let root_file = RootFile::create(&*files, dir, &root)?;
     let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
     let state = CheckpointState { root_file, root, directory: DirectoryState::default(), unswept: false };
-    Ok(Parts { pages, pager, catalog: Catalog::new([]), journal, last_commit: 0, state, replayed: false })
+    Ok(Parts { pages, pager, catalog: Catalog::new([])?, journal, last_commit: 0, state, replayed: false })
 }
 
 /// Only checkpoints write directory entries, and the first root comes before them all: so with entries and without a
@@ -324,6 +324,7 @@ fn build_catalog(entries: &Entries) -> Result<Catalog> {
             Some(DirectoryKey::Gone { .. }) | None => {}
         }
     }
+    // Ids of indexes are greater than those of tables, so each table comes before its indexes.
     let mut tables = Vec::new();
     for (id, bytes) in definitions {
         let definition = decode_definition(&bytes)?;
@@ -333,7 +334,7 @@ fn build_catalog(entries: &Entries) -> Result<Catalog> {
     if let Some(id) = segments.keys().next() {
         return Err(Error::corrupted(format!("table {id} has segments and no definition; run repair")));
     }
-    Ok(Catalog::new(tables))
+    Catalog::new(tables)
 }
 
 fn build_segments(table: &str, mut entries: Vec<DirectoryEntry>) -> Result<Vec<Arc<Segment>>> {

@@ -12,24 +12,31 @@ use crate::txn::{Record, RecordRow, read_record};
 /// Applies one record.
 pub(crate) fn apply_record(pager: &Pager, catalog: &Catalog, commit: u64, bytes: &[u8]) -> Result<()> {
     match read_record(commit, bytes)? {
-        Record::Table(definition) => {
-            apply_definition(pager, catalog, commit, definition);
+        Record::Tables(definitions) => {
+            definitions.into_iter().try_for_each(|definition| apply_definition(pager, catalog, commit, definition))
+        }
+        Record::Drop(index) => {
+            catalog.remove_index(index, commit);
             Ok(())
         }
         Record::Rows(rows) => apply_rows(pager, catalog, commit, &rows),
     }
 }
 
-fn apply_definition(pager: &Pager, catalog: &Catalog, commit: u64, definition: Definition) {
+fn apply_definition(pager: &Pager, catalog: &Catalog, commit: u64, definition: Definition) -> Result<()> {
     match catalog.by_id(definition.id) {
         Some(table) => {
+            if definition.index.is_some_and(|index| index.ready) {
+                catalog.set_index_ready(&table, commit);
+            }
             table.set_row_shape(definition.row_shape);
             catalog.mark_dirty(table.id());
+            Ok(())
         }
         None => {
             let table = TableCore::empty(definition, commit, pager.fresh_id());
             table.settle(&pager.cache);
-            catalog.add(table);
+            catalog.add(table, commit)
         }
     }
 }

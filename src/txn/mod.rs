@@ -16,6 +16,7 @@
 mod admission;
 mod commit;
 mod engine;
+mod entries;
 mod footprint;
 mod locking;
 mod merge;
