@@ -10,11 +10,16 @@
 //!    and the values are put together in key order. Small ranges are folded where the caller stands, and so is
 //!    everything when the caller is itself a rayon worker: one that waited for another pool would run strangers' jobs.
 //!
+//! With an index ([`by_index`]) the parts are cut from its entries, and each entry leads to its row ([`behind`]).
+//!
 //! Closures of the program run on the pool's threads, with the thread marked, so that a call of the database from
 //! inside one is an error at once and not a hang. A panic in a closure reaches the caller.
 
+mod behind;
+mod by_index;
 mod driver;
 mod ends;
+mod indexed;
 mod on_snapshot;
 mod on_transaction;
 mod request;
@@ -22,7 +27,9 @@ mod scan;
 mod source;
 mod update;
 
+pub(crate) use by_index::get_by;
 pub(crate) use ends::{first, last};
+pub use indexed::Indexed;
 pub(crate) use request::read;
 pub use request::{Projected, Query};
 pub(crate) use source::Source;

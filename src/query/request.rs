@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, RangeBounds};
 use std::panic::Location;
 use std::time::Duration;
 
+use super::by_index::{IndexRange, open_by};
 use super::driver::{Drive, fold_parts};
 use super::scan::{RowAt, Scan};
 use super::source::Source;
@@ -42,6 +43,7 @@ pub struct Query<'a, K, V: 'static> {
     select: Option<Select<'a, V>>,
     limit: Option<usize>,
     drive: Drive,
+    by: Option<IndexRange>,
     site: &'static Location<'static>,
 }
 
@@ -66,6 +68,7 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
             select: None,
             limit: None,
             drive: Drive::default(),
+            by: None,
             site,
         }
     }
@@ -92,6 +95,11 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
         self
     }
 
+    pub(super) fn by_entries(mut self, range: IndexRange) -> Self {
+        self.by = Some(range);
+        self
+    }
+
     /// Only the rows for which `select` is true. Several of them must all be true.
     pub fn select<'b>(self, select: impl Fn(&V) -> bool + Sync + 'b) -> Query<'b, K, V>
     where
@@ -109,6 +117,7 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
             select: Some(select),
             limit: self.limit,
             drive: self.drive,
+            by: self.by,
             site: self.site,
         }
     }
@@ -252,7 +261,10 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
     #[expect(clippy::type_complexity, reason = "the parts of a query, taken apart once")]
     fn open(self) -> Result<Option<(Scan<'a, V>, Option<Select<'a, V>>, Option<usize>, Drive)>> {
         let limits = self.drive.limit(self.site).into_iter().collect();
-        let scan = self.source.open(self.table, self.low, self.high, self.site, limits)?;
+        let scan = match self.by {
+            None => self.source.open(self.table, self.low, self.high, self.site, limits)?,
+            Some(by) => open_by(self.source, self.table, by, (self.low, self.high), self.site, limits)?,
+        };
         Ok(scan.map(|scan| (scan, self.select, self.limit, self.drive)))
     }
 }

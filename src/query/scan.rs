@@ -4,7 +4,8 @@ use std::ops::{ControlFlow, Range};
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::codec::KeyBuf;
+use super::behind::Behind;
+use crate::codec::{KeyBuf, PageBytes};
 use crate::error::Result;
 use crate::lock::{Limit, check_all};
 use crate::table::directory::Directory;
@@ -23,7 +24,7 @@ const PAGES_A_RUN: usize = 16;
 
 /// See the module's text.
 #[derive(Debug)]
-pub(crate) struct Scan<'a, V> {
+pub(crate) struct Scan<'a, V: 'static> {
     pub(crate) engine: &'a Engine,
     pub(crate) site: &'static Location<'static>,
     table: Arc<TableCore>,
@@ -32,6 +33,8 @@ pub(crate) struct Scan<'a, V> {
     low: KeyBuf,
     high: Option<KeyBuf>,
     own: OwnRows<V>,
+    /// There if these are the entries of an index, for the rows that they lead to.
+    behind: Option<Behind<V>>,
     /// Looked at before each page.
     limits: Vec<Limit>,
 }
@@ -44,10 +47,20 @@ pub(crate) struct Part {
     pages: Option<(Arc<PageList>, Range<usize>)>,
 }
 
+impl Part {
+    /// The keys that a page of its segment covers.
+    pub(super) fn page_bounds<'p>(&'p self, list: &'p PageList, at: usize) -> (&'p [u8], Option<&'p [u8]>) {
+        let low = if at > 0 { &*list.lows[at] } else { &**self.segment.low() };
+        let high = list.lows.get(at + 1).or(self.segment.high());
+        (low, high.map(|high| &**high))
+    }
+}
+
 /// A row that a scan came to, and where it stands. Key and handle are made only for those who want them.
 pub(crate) enum RowAt<'a, V> {
     Page(&'a TypedPage<V>, usize),
     Own(&'a KeyBuf, &'a Arc<V>),
+    Behind(&'a [u8], &'a Shared<V>),
 }
 
 impl<V> RowAt<'_, V> {
@@ -57,6 +70,7 @@ impl<V> RowAt<'_, V> {
         match self {
             RowAt::Page(page, at) => page.bytes.key(*at),
             RowAt::Own(key, _) => key,
+            RowAt::Behind(key, _) => key,
         }
     }
 
@@ -65,6 +79,7 @@ impl<V> RowAt<'_, V> {
         match self {
             RowAt::Page(page, at) => Shared::in_page(Arc::clone(&page.rows), *at),
             RowAt::Own(_, row) => Shared::from_arc(Arc::clone(row)),
+            RowAt::Behind(_, row) => Shared::clone(row),
         }
     }
 }
@@ -79,7 +94,30 @@ impl<'a, V: Row> Scan<'a, V> {
         own: OwnRows<V>,
         site: &'static Location<'static>,
     ) -> Self {
-        Scan { engine, site, table, number, _registration: registration, low, high, own, limits: Vec::new() }
+        let (behind, limits) = (None, Vec::new());
+        Scan { engine, site, table, number, _registration: registration, low, high, own, behind, limits }
+    }
+
+    /// A scan of the entries of an index for the rows behind them.
+    pub(super) fn behind(mut self, behind: Behind<V>) -> Self {
+        self.behind = Some(behind);
+        self
+    }
+
+    pub(super) fn take_behind(&mut self) -> Option<Behind<V>> {
+        self.behind.take()
+    }
+
+    pub(super) fn table(&self) -> &TableCore {
+        &self.table
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn bounds(&self) -> (&KeyBuf, Option<&KeyBuf>) {
+        (&self.low, self.high.as_ref())
     }
 
     pub(crate) fn limited(mut self, limits: Vec<Limit>) -> Self {
@@ -139,27 +177,42 @@ impl<'a, V: Row> Scan<'a, V> {
         part: &Part,
         mut row: impl FnMut(RowAt<'_, V>, &V) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
-        let loaded;
-        let (list, pages) = match &part.pages {
-            Some((list, pages)) => (list, pages.clone()),
-            None => {
-                loaded = self.pages(&part.segment)?;
-                (&loaded.0, loaded.1)
-            }
-        };
+        if let Some(behind) = &self.behind {
+            return self.feed_behind(behind, part, &mut row);
+        }
+        let (list, pages) = self.pages_of(part)?;
         let mut ahead = ReadAhead::default();
         for at in pages.clone() {
             self.check()?;
             let slots = &list.slots[at..pages.end];
             let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut ahead)?;
             let Some(page) = read else { continue };
-            let low = if at > 0 { &*list.lows[at] } else { &**part.segment.low() };
-            let high = list.lows.get(at + 1).or(part.segment.high());
-            if self.feed_page(&page, low, high.map(|high| &**high), &mut row).is_break() {
+            let (low, high) = part.page_bounds(&list, at);
+            if self.feed_page(&page, low, high, &mut row).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// The pages of a part, whose list is loaded if it was not.
+    pub(super) fn pages_of(&self, part: &Part) -> Result<(Arc<PageList>, Range<usize>)> {
+        match &part.pages {
+            Some((list, pages)) => Ok((Arc::clone(list), pages.clone())),
+            None => self.pages(&part.segment),
+        }
+    }
+
+    /// Which rows of a page are in the range.
+    #[inline]
+    pub(super) fn range_in(&self, bytes: &PageBytes, page_low: &[u8], page_high: Option<&[u8]>) -> Range<usize> {
+        let place = |key: &[u8]| bytes.search(key).unwrap_or_else(|at| at);
+        let from = if *self.low > *page_low { place(&self.low) } else { 0 };
+        let to = match &self.high {
+            Some(high) if page_high.is_none_or(|page_high| **high < *page_high) => place(high),
+            _ => bytes.len(),
+        };
+        from..to
     }
 
     #[inline]
@@ -170,12 +223,7 @@ impl<'a, V: Row> Scan<'a, V> {
         page_high: Option<&[u8]>,
         row: &mut impl FnMut(RowAt<'_, V>, &V) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let place = |key: &[u8]| page.bytes.search(key).unwrap_or_else(|at| at);
-        let from = if *self.low > *page_low { place(&self.low) } else { 0 };
-        let to = match &self.high {
-            Some(high) if page_high.is_none_or(|page_high| **high < *page_high) => place(high),
-            _ => page.bytes.len(),
-        };
+        let Range { start: from, end: to } = self.range_in(&page.bytes, page_low, page_high);
         if !self.own.is_empty() {
             let own = self.own_in(page_low, page_high);
             if !own.is_empty() {
