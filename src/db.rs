@@ -1,6 +1,7 @@
 //! The database: what a program opens and calls.
 
 mod copies;
+mod indexes;
 mod names;
 mod temporary;
 

@@ -16,6 +16,7 @@
 //! inside one is an error at once and not a hang. A panic in a closure reaches the caller.
 
 mod behind;
+mod build;
 mod by_index;
 mod driver;
 mod ends;
@@ -27,6 +28,8 @@ mod scan;
 mod source;
 mod update;
 
+pub use build::IndexProgress;
+pub(crate) use build::{alone, build_indexes};
 pub(crate) use by_index::get_by;
 pub(crate) use ends::{first, last};
 pub use indexed::Indexed;

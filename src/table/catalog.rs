@@ -27,8 +27,10 @@ pub(crate) struct Catalog {
     dirty: Mutex<BTreeSet<u32>>,
     /// Indexes that were dropped since the last checkpoint began, and the commits that did it.
     dropped: Mutex<Vec<(u32, u64)>>,
-    /// Held while a table is made, and while indexes are built or dropped.
+    /// Held while a table is made.
     pub(crate) creating: Mutex<()>,
+    /// Held by the one who builds or drops indexes.
+    pub(crate) building: parking_lot::Mutex<()>,
 }
 
 impl Catalog {
@@ -45,6 +47,7 @@ impl Catalog {
             dirty: Mutex::default(),
             dropped: Mutex::default(),
             creating: Mutex::new(()),
+            building: parking_lot::Mutex::new(()),
         };
         tables.into_iter().try_for_each(|table| catalog.add(table, 0))?;
         catalog.take_dirty();

@@ -103,6 +103,15 @@ fn check_indexes(table: &str, stored: &Indexes, declared: &[Declared]) -> Result
             ));
         }
     }
+    undeclared(table, stored, declared)
+}
+
+/// Refuses stored indexes that are not declared.
+///
+/// # Errors
+/// `SchemaMismatch` that names the first.
+pub(crate) fn undeclared(table: &str, stored: &Indexes, declared: &[Declared]) -> Result<()> {
+    let refuse = |text: String| Err(Error::new(ErrorKind::SchemaMismatch, text));
     let ready = |index: &&Arc<IndexCore>| index.is_ready();
     match stored.list.iter().filter(ready).find(|stored| declared.iter().all(|index| index.name != stored.name())) {
         Some(index) => refuse(format!(

@@ -172,7 +172,17 @@ impl<I: Key, V: Row> Index<I, V> {
         Index { name, version: 1, unique: false, keys }
     }
 
-    /// The same index, in which a key may stand for one row only.
+    /// The same index, in which a key may stand for one row only. A commit that would give it to a second one fails with
+    /// [`Exists`](crate::ErrorKind::Exists).
+    ///
+    /// In front of this call the types are to be named, since the closure cannot be read without:
+    ///
+    /// ```
+    /// # use gangline::Index;
+    /// const BY_NAME: Index<String, String> =
+    ///     Index::<String, String>::new("by_name", |name, out| out.key(name)).unique();
+    /// # let _ = BY_NAME;
+    /// ```
     pub const fn unique(mut self) -> Self {
         self.unique = true;
         self

@@ -133,6 +133,8 @@ pub(crate) struct DirectoryEntry {
 const DIRECTORY: u8 = b's';
 const GONE: u8 = b'g';
 const CATALOG: u8 = b't';
+/// Stands for the id of a segment in the note that all of a table is gone. No segment has it.
+pub(crate) const WHOLE_TABLE: u64 = 0;
 
 pub(crate) fn directory_key(table: u32, segment: u64, checkpoint: u64) -> Vec<u8> {
     segment_key(DIRECTORY, table, segment, checkpoint)

@@ -117,6 +117,15 @@ impl TableCore {
     }
 
     /// Whether nothing is to be learnt from further rows.
+    /// Takes what is in memory off the cache's books: the table is no more. Readers at earlier numbers go on.
+    pub(crate) fn release(&self, cache: &Cache) {
+        self.with_directory(|directory| {
+            for segment in directory.segments() {
+                segment.with_list(|list| list.slots.iter().for_each(|slot| slot.latch().detach(cache)));
+            }
+        });
+    }
+
     #[inline]
     pub(crate) fn needs_no_look(&self) -> bool {
         self.looks_left.load(Ordering::Relaxed) == 0

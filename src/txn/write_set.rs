@@ -148,6 +148,11 @@ impl WriteSet {
         self.table_mut(index).rows.insert(key, Write { image });
     }
 
+    /// The row of an entry that was put.
+    pub(crate) fn entry(&self, index: u32, key: &[u8]) -> Option<&[u8]> {
+        self.table(index)?.rows.get(key)?.image.as_ref().map(|image| self.image_bytes(image))
+    }
+
     /// What the transaction itself wrote under a key: nothing, a removal, or a row.
     pub(crate) fn find<V: Row>(&self, table: u32, key: &[u8]) -> Result<Option<Option<Arc<V>>>> {
         let Some(table) = self.table(table) else { return Ok(None) };

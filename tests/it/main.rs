@@ -12,6 +12,7 @@ mod declare;
 mod disk_full;
 mod durability;
 mod escalation;
+mod indexes;
 mod isolation;
 mod isolation_anomalies;
 mod isolation_outside;
