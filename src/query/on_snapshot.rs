@@ -2,8 +2,9 @@
 
 use std::panic::Location;
 
+use super::collect::read;
 use super::ends;
-use super::request::{Query, read};
+use super::request::Query;
 use super::source::Source;
 use crate::codec::{Key, KeyBuf, encode_key};
 use crate::error::Result;

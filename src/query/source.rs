@@ -68,7 +68,22 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// What a scan would read now, for a look at its parts: nothing is locked. None when there is no such table.
+    pub(crate) fn look<K: Key, V: Row>(
+        self,
+        table: Table<K, V>,
+        low: KeyBuf,
+        high: Option<KeyBuf>,
+        site: &'static Location<'static>,
+    ) -> Result<Option<Scan<'a, V>>> {
+        let Source::Transaction(tx) = self else { return self.open(table, low, high, site, Vec::new()) };
+        let Some(core) = tx.engine.table_if_any(table)? else { return Ok(None) };
+        let registration = tx.engine.capture();
+        let number = registration.number();
+        Ok(Some(Scan::new(&tx.engine, core, number, Some(registration), (low, high), Vec::new(), site)))
+    }
+
     /// The key range of the first or last `segments` segments of a table now. A guess at how far to look: segments may
     /// be split before the range is read, which changes what is locked and not what is found.
     pub(crate) fn reach<K: Key, V: Row>(

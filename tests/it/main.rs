@@ -26,6 +26,7 @@ mod merges;
 mod merges_under_way;
 mod names;
 mod nested;
+mod operators;
 mod owned;
 mod parallel;
 mod pool;
