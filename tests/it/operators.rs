@@ -316,6 +316,8 @@ fn a_closure_of_any_operator_may_not_call_the_database_and_may_panic() {
     db.query(ITEMS).project(|item| item.amount).reduce(|a, b| (nested(&db), a + b).1).unwrap();
     db.query(ITEMS).offset(5).fold(|| nested(&db), |(), _| nested(&db), |(), ()| nested(&db)).unwrap();
     assert!(db.query(ITEMS).all(|_| (nested(&db), true).1).unwrap());
+    let streamed = db.query(ITEMS).select(|_| (nested(&db), true).1).project(|_| nested(&db)).iter().unwrap();
+    assert_eq!(streamed.inspect(|_| assert!(db.contains(ITEMS, 1).unwrap(), "between the results")).count(), 5_000);
     for operator in 0..3 {
         let panics = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let bad = |item: &Item| {
