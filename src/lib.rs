@@ -84,7 +84,7 @@ pub use query::{Grouped, Number, ParallelResults, Plan, Projected, Query, ReadLo
 pub use recovery::{BackupReport, CompactReport, TableReport, VerifyReport};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
-pub use txn::{Footprint, Snapshot, Transaction, TransactionOptions};
+pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};
 
 #[doc = include_str!("lab.md")]
 pub mod lab {}

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::db::Db;
 use crate::error::Result;
 use crate::lock::LockCounters;
+use crate::table::catalog::RESERVED_NAMES;
 
 /// Counters and sizes of an open database, since it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +102,7 @@ impl Db {
         })
     }
 
-    /// The tables of the store, in the order in which they were made.
+    /// The tables of the program in the store, in the order in which they were made.
     ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed), [`Poisoned`](crate::ErrorKind::Poisoned).
@@ -118,6 +119,7 @@ impl Db {
                 segments: table.with_directory(|directory| directory.segments().len() as u64),
             }
         };
-        Ok(engine.catalog.tables().iter().map(info).collect())
+        let tables = engine.catalog.tables();
+        Ok(tables.iter().filter(|table| !table.name().starts_with(RESERVED_NAMES)).map(info).collect())
     }
 }

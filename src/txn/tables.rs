@@ -6,7 +6,7 @@ use super::engine::Engine;
 use crate::codec::{Key, Shape, check_row, encode_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::catalog::{check_definition, program_definition};
-use crate::table::table_core::TableCore;
+use crate::table::table_core::{Definition, TableCore};
 use crate::table::{Row, Table};
 
 impl Engine {
@@ -59,16 +59,21 @@ impl Engine {
             learn(table, row, &mut definition.row_shape)?;
         }
         let complete = row.is_some() && definition.row_shape.is_complete();
+        let core = self.make_table(definition)?;
+        core.set_checked(table.type_id());
+        core.looked_at(complete);
+        Ok(core)
+    }
+
+    /// Makes an empty table, as a commit of its own. The caller has the latch for it.
+    pub(super) fn make_table(&self, definition: Definition) -> Result<Arc<TableCore>> {
         let segment = self.pager.fresh_id();
-        let core = self.commit_definition(definition, |number, definition| {
+        self.commit_definition(definition, |number, definition| {
             let core = TableCore::empty(definition, number, segment);
             core.settle(&self.pager.cache);
             self.catalog.add(Arc::clone(&core));
             core
-        })?;
-        core.set_checked(table.type_id());
-        core.looked_at(complete);
-        Ok(core)
+        })
     }
 
     /// A shape that was traced without a row may have parts that only a row shows. The rows put first complete it.
