@@ -1,6 +1,7 @@
 //! The database: what a program opens and calls.
 
 mod copies;
+mod ids;
 mod indexes;
 mod names;
 mod temporary;
@@ -22,7 +23,7 @@ use crate::query::{self, Query, Source};
 use crate::recovery::{self, Keeper, Opened, VerifyReport};
 use crate::storage::{LockFile, OsFiles};
 use crate::table::{Row, Shared, Table, typed};
-use crate::txn::{self, Engine, Snapshot, Transaction, TransactionOptions};
+use crate::txn::{self, Engine, Snapshot, Swap, Transaction, TransactionOptions};
 
 /// An open database. Cheap to clone; all clones are the same database. It is closed with [`close`](Db::close), or when
 /// the last clone is dropped.
@@ -336,6 +337,23 @@ impl Db {
     #[track_caller]
     pub fn remove<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         txn::once(self.engine(), "Db::remove", Location::caller(), |tx| tx.remove(table, key))
+    }
+
+    /// Writes `new` (none: removes the row) if the row is as `expected` (none: not there), and else gives what is there: a
+    /// transaction of its own. See [`Transaction::compare_and_swap`].
+    ///
+    /// # Errors
+    /// As [`Transaction::put`] and [`transact`](Db::transact).
+    #[track_caller]
+    pub fn compare_and_swap<K: Key, V: Row + PartialEq>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        expected: Option<&V>,
+        new: Option<V>,
+    ) -> Result<Swap<V>> {
+        let site = Location::caller();
+        txn::once(self.engine(), "Db::compare_and_swap", site, |tx| tx.compare_and_swap(table, key, expected, new))
     }
 
     /// Changes every row for which `select` is true, in one transaction, and gives their number. Other writers of the

@@ -80,11 +80,13 @@ pub use error::{Error, ErrorKind, Result};
 pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
-pub use query::{IndexProgress, Indexed, Projected, Query};
+pub use query::{
+    Grouped, IndexProgress, Indexed, Number, ParallelResults, Plan, Projected, Query, ReadLock, Results,
+};
 pub use recovery::{BackupReport, CompactReport, TableReport, VerifyReport};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
-pub use txn::{Footprint, Snapshot, Transaction, TransactionOptions};
+pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};
 
 #[doc = include_str!("lab.md")]
 pub mod lab {}

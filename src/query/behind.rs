@@ -1,20 +1,20 @@
 //! The rows behind the entries of an index.
 //!
 //! A row that has several keys in the range stands in the results once, under its first: its keys say which that is, so no
-//! part needs to know of another.
+//! part needs to know of another. In reverse it is shown where it stands then.
 
-use std::ops::{ControlFlow, Range};
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::scan::{Part, RowAt, Scan};
+use super::scan::{Pages, RowAt, Scan};
 use crate::codec::{KeyBuf, PageBytes};
 use crate::error::{Error, Result};
 use crate::table::index_core::IndexCore;
-use crate::table::pager::Keep;
 use crate::table::row_keys::keys_of;
 use crate::table::table_core::TableCore;
 use crate::table::typed::{self, hex};
-use crate::table::{IndexDef, ReadAhead, Row, Shared};
+use crate::table::{IndexDef, Row, Shared};
 use crate::txn::Engine;
 
 /// What stands behind the entries that a scan goes through.
@@ -92,43 +92,54 @@ impl<V: Row> Behind<V> {
     }
 }
 
-/// A page of entries: its bounds, and which of its entries are in the range.
-struct EntryPage<'p> {
-    low: &'p [u8],
-    high: Option<&'p [u8]>,
-    bytes: &'p PageBytes,
-    range: Range<usize>,
-}
-
 impl<V: Row> Scan<'_, V> {
-    /// Hands every row behind the entries of a part to `row`, in the order of the entries, until it breaks.
-    pub(super) fn feed_behind(
+    /// Hands the rows behind the entries of the next page to `row`. None when there is no page left.
+    pub(super) fn feed_next_behind(
         &self,
         behind: &Behind<V>,
-        part: &Part,
+        pages: &mut Pages,
+        row: &mut impl FnMut(RowAt<'_, V>, &V) -> ControlFlow<()>,
+    ) -> Result<Option<ControlFlow<()>>> {
+        let Some((at, bytes)) = self.next_keys(pages)? else { return Ok(None) };
+        let Some(bytes) = bytes else { return Ok(Some(ControlFlow::Continue(()))) };
+        let (low, high) = pages.bounds(at);
+        let (entries, own) = (self.range_in(&bytes, low, high), behind.own_in(low, high));
+        if self.is_reversed() {
+            self.feed_entries(behind, &bytes, entries.rev(), own.iter().rev(), Ordering::Less, row).map(Some)
+        } else {
+            self.feed_entries(behind, &bytes, entries, own.iter(), Ordering::Greater, row).map(Some)
+        }
+    }
+
+    /// Both come in one order, in which an entry that compares as `later` comes later.
+    fn feed_entries<'o>(
+        &self,
+        behind: &Behind<V>,
+        bytes: &PageBytes,
+        entries: impl Iterator<Item = usize>,
+        own: impl Iterator<Item = &'o OwnEntry<V>>,
+        later: Ordering,
         row: &mut impl FnMut(RowAt<'_, V>, &V) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
-        self.for_entry_pages(part, &mut |page| {
-            let mut own = behind.own_in(page.low, page.high).iter().peekable();
-            for at in page.range.clone() {
-                let entry = page.bytes.key(at);
-                while let Some(own) = own.next_if(|own| *own.entry <= *entry) {
-                    if row(RowAt::Own(&own.key, &own.row), &own.row).is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                let (index_key, key) = behind.index.parts(entry, page.bytes.row(at))?;
-                if !behind.wants(key) || behind.is_written(key) {
-                    continue;
-                }
-                let found = behind.row(self.engine, self.number(), entry, key)?;
-                let shown = behind.one || self.first_key_of(behind, &found).is_none_or(|first| first == index_key);
-                if shown && row(RowAt::Behind(key, &found), &found).is_break() {
+        let mut own = own.peekable();
+        for at in entries {
+            let entry = bytes.key(at);
+            while let Some(own) = own.next_if(|own| (*own.entry).cmp(entry) != later) {
+                if row(RowAt::Own(&own.key, &own.row), &own.row).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            Ok(own.try_for_each(|own| row(RowAt::Own(&own.key, &own.row), &own.row)))
-        })
+            let (index_key, key) = behind.index.parts(entry, bytes.row(at))?;
+            if !behind.wants(key) || behind.is_written(key) {
+                continue;
+            }
+            let found = behind.row(self.engine, self.number(), entry, key)?;
+            let shown = behind.one || self.first_key_of(behind, &found).is_none_or(|first| first == index_key);
+            if shown && row(RowAt::Kept(&KeyBuf::from(key), &found), &found).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(own.try_for_each(|own| row(RowAt::Own(&own.key, &own.row), &own.row)))
     }
 
     /// The first key of a row that is in the range.
@@ -141,46 +152,21 @@ impl<V: Row> Scan<'_, V> {
     pub(super) fn into_keys(mut self) -> Result<(Behind<V>, Vec<KeyBuf>)> {
         let behind = self.take_behind().expect("only a scan of an index is asked for what is behind it");
         let mut keys = Vec::new();
-        for part in self.parts()?.0 {
-            let _ = self.for_entry_pages(&part, &mut |page| {
-                for at in page.range.clone() {
-                    let (_, key) = behind.index.parts(page.bytes.key(at), page.bytes.row(at))?;
+        for part in self.segments().list {
+            let mut pages = self.enter(&part)?;
+            while let Some((at, bytes)) = self.next_keys(&mut pages)? {
+                let Some(bytes) = bytes else { continue };
+                let (low, high) = pages.bounds(at);
+                for at in self.range_in(&bytes, low, high) {
+                    let (_, key) = behind.index.parts(bytes.key(at), bytes.row(at))?;
                     if behind.wants(key) && !behind.is_written(key) {
                         keys.push(KeyBuf::from(key));
                     }
                 }
-                Ok(ControlFlow::Continue(()))
-            })?;
+            }
         }
         keys.sort_unstable();
         keys.dedup();
         Ok((behind, keys))
-    }
-
-    fn for_entry_pages(
-        &self,
-        part: &Part,
-        visit: &mut dyn FnMut(EntryPage<'_>) -> Result<ControlFlow<()>>,
-    ) -> Result<ControlFlow<()>> {
-        let (list, pages) = self.pages_of(part)?;
-        let mut ahead = ReadAhead::default();
-        for at in pages.clone() {
-            self.check()?;
-            let slots = &list.slots[at..pages.end];
-            let Some(mut view) = slots[0].view(Some(self.number())) else { continue };
-            if view.content.bytes.is_none() {
-                let loaded =
-                    self.engine.pager.load_with(self.table(), slots, self.number(), Keep::IfRoom, view, &mut ahead)?;
-                let Some(loaded) = loaded else { continue };
-                view = loaded;
-            }
-            let Some(bytes) = view.content.bytes.as_deref() else { continue };
-            let (low, high) = part.page_bounds(&list, at);
-            let page = EntryPage { low, high, bytes, range: self.range_in(bytes, low, high) };
-            if visit(page)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
     }
 }

@@ -162,7 +162,7 @@ impl<V: Row> Build<'_, V> {
             ControlFlow::Continue(())
         };
         let (mut rows, mut all) = (0, vec![Entries::new(); self.indexes.len()]);
-        for part in fold_parts(&scan, &Drive::default(), empty, step, None)? {
+        for part in fold_parts(&scan, &scan.parts()?, &Drive::default(), empty, step, None)? {
             let (more, entries) = part?;
             rows += more;
             all.iter_mut().zip(entries).for_each(|(all, mut entries)| all.append(&mut entries));

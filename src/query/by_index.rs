@@ -38,6 +38,16 @@ impl IndexRange {
     }
 }
 
+impl IndexRange {
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn is_all(&self) -> bool {
+        self.low.is_empty() && self.high.is_none()
+    }
+}
+
 type Resolved<V> = (Arc<IndexCore>, &'static dyn IndexDef<V>);
 
 /// The index of a table and its function. To be asked when something keeps the index from being dropped: a lock on the
@@ -88,6 +98,19 @@ pub(crate) fn open_by<'a, K: Key, V: Row>(
     let behind = Behind::new(core, index, keys, range.one, bounds);
     let scan = Scan::new(engine, entries, number, registration, (range.low, range.high), Vec::new(), site);
     Ok(Some(scan.limited(limits).behind(behind)))
+}
+
+/// A scan of the entries alone, for a look at its parts: nothing is locked.
+pub(super) fn look_by<'a, K: Key, V: Row>(
+    source: Source<'a>,
+    table: Table<K, V>,
+    range: &IndexRange,
+    site: &'static Location<'static>,
+) -> Result<Option<Scan<'a, V>>> {
+    let Some((engine, core, number, registration)) = source.capture(table, site)? else { return Ok(None) };
+    let (index, _) = resolve(table, &core, range.name, &range.key_shape)?;
+    let bounds = (range.low.clone(), range.high.clone());
+    Ok(Some(Scan::new(engine, Arc::clone(&index.core), number, registration, bounds, Vec::new(), site)))
 }
 
 /// Locks the entries and then the rows that they lead to. Rows sort below entries, so they are tried; where one is not

@@ -59,19 +59,19 @@ impl<'a, I: Key, K: Key, V: Row> Indexed<'a, I, K, V> {
     /// The rows with this index key.
     pub fn equal(self, key: I::Ref<'_>) -> Query<'a, K, V> {
         let range = IndexRange::of(&self.index, entry_bounds::<I>(key..=key), true);
-        self.query.by_entries(range)
+        Query { by: Some(range), ..self.query }
     }
 
     /// The rows with an index key in a range.
     pub fn range<'k>(self, range: impl RangeBounds<I::Ref<'k>>) -> Query<'a, K, V> {
         let range = IndexRange::of(&self.index, entry_bounds::<I>(range), false);
-        self.query.by_entries(range)
+        Query { by: Some(range), ..self.query }
     }
 
     /// The rows with an index key that starts with a prefix: leading parts of a tuple, or the beginning of a text.
     pub fn prefix(self, prefix: impl Prefix<I>) -> Query<'a, K, V> {
         let range = IndexRange::of(&self.index, prefix_bounds::<I>(&prefix), false);
-        self.query.by_entries(range)
+        Query { by: Some(range), ..self.query }
     }
 
     /// The rows with any index key.

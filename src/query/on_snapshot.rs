@@ -3,8 +3,9 @@
 use std::panic::Location;
 
 use super::by_index::get_by;
+use super::collect::read;
 use super::ends;
-use super::request::{Query, read};
+use super::request::Query;
 use super::source::Source;
 use crate::codec::{Key, KeyBuf, encode_key};
 use crate::error::Result;

@@ -56,8 +56,8 @@ impl<'a> Source<'a> {
 pub(super) type Captured<'a> = (&'a Engine, Arc<TableCore>, u64, Option<Registration>);
 
 impl<'a> Source<'a> {
-    /// Fixes the number of a read. None when the table was never written to. A transaction reads at one that it takes
-    /// under its locks.
+    /// Fixes the number of a read. None when the table was never written to. Of a transaction this is for a look only: it
+    /// reads at a number that it takes under its locks.
     pub(super) fn capture<K: Key, V: Row>(
         self,
         table: Table<K, V>,
@@ -85,7 +85,7 @@ impl<'a> Source<'a> {
                 Ok(Some((engine, core, snapshot.registration.number(), None)))
             }
             Source::Transaction(tx) => {
-                let core = tx.engine.table(table)?;
+                let Some(core) = tx.engine.table_if_any(table)? else { return Ok(None) };
                 let registration = tx.engine.capture();
                 Ok(Some((&tx.engine, core, registration.number(), Some(registration))))
             }
@@ -93,7 +93,19 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// What a scan would read now, for a look at its parts: nothing is locked. None when there is no such table.
+    pub(crate) fn look<K: Key, V: Row>(
+        self,
+        table: Table<K, V>,
+        low: KeyBuf,
+        high: Option<KeyBuf>,
+        site: &'static Location<'static>,
+    ) -> Result<Option<Scan<'a, V>>> {
+        let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
+        Ok(Some(Scan::new(engine, core, number, registration, (low, high), Vec::new(), site)))
+    }
+
     /// The key range of the first or last `segments` segments of a table now. A guess at how far to look: segments may
     /// be split before the range is read, which changes what is locked and not what is found.
     pub(crate) fn reach<K: Key, V: Row>(

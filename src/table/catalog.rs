@@ -15,6 +15,9 @@ use crate::lock::FIRST_INDEX;
 use crate::options::MAX_NAME_BYTES;
 use crate::sync::Mutex;
 
+/// Names of tables that begin so are the library's own.
+pub(crate) const RESERVED_NAMES: &str = "gangline.";
+
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Catalog {
@@ -66,7 +69,7 @@ impl Catalog {
         self.by_name.read().values().find(|table| table.id() == id).cloned()
     }
 
-    /// All tables in the order of their ids, then all indexes.
+    /// All tables in the order of their ids, the library's own included, then all indexes.
     pub(crate) fn tables(&self) -> Vec<Arc<TableCore>> {
         let mut tables: Vec<_> = self.by_name.read().values().cloned().collect();
         tables.sort_by_key(|table| table.id());
@@ -155,6 +158,12 @@ pub(crate) fn program_definition<K: Key, V: Row>(table: Table<K, V>, id: u32) ->
         return Err(Error::new(
             ErrorKind::InvalidArgument,
             format!("the table name {name:?} has {} bytes; it must have 1 to {MAX_NAME_BYTES}", name.len()),
+        ));
+    }
+    if name.starts_with(RESERVED_NAMES) {
+        return Err(Error::new(
+            ErrorKind::InvalidArgument,
+            format!("the table name {name:?} begins with {RESERVED_NAMES:?}, as the library's own do; choose another"),
         ));
     }
     let mut key_shape = String::new();

@@ -65,19 +65,39 @@ pub(crate) fn read_page<V: Row>(
     ahead: &mut ReadAhead,
 ) -> Result<Option<TypedPage<V>>> {
     let Some(slot) = slots.first() else { return Ok(None) };
-    let Some(mut view) = slot.view(Some(number)) else { return Ok(None) };
-    if view.content.bytes.is_none() {
-        match pager.load_with(table, slots, number, keep, view, ahead)? {
-            Some(loaded) => view = loaded,
-            None => return Ok(None),
-        }
-    }
+    let Some(mut view) = loaded_view(pager, table, slots, number, keep, ahead)? else { return Ok(None) };
     let bytes = view.content.bytes.take().expect("a view that was loaded has bytes");
     if let Some(rows) = view.decoded.take().and_then(downcast) {
         return Ok(Some(TypedPage { bytes, rows }));
     }
     let rows = decode_and_keep(pager, table, slot, &bytes, keep)?;
     Ok(Some(TypedPage { bytes, rows }))
+}
+
+/// The bytes of the first of `slots`, for a scan that wants its keys only: nothing is decoded.
+pub(crate) fn read_keys(
+    pager: &Pager,
+    table: &TableCore,
+    slots: &[Arc<PageSlot>],
+    number: u64,
+    ahead: &mut ReadAhead,
+) -> Result<Option<Arc<PageBytes>>> {
+    Ok(loaded_view(pager, table, slots, number, Keep::IfRoom, ahead)?.and_then(|mut view| view.content.bytes.take()))
+}
+
+#[inline]
+fn loaded_view(
+    pager: &Pager,
+    table: &TableCore,
+    slots: &[Arc<PageSlot>],
+    number: u64,
+    keep: Keep,
+    ahead: &mut ReadAhead,
+) -> Result<Option<PageView>> {
+    match slots.first().and_then(|slot| slot.view(Some(number))) {
+        Some(view) if view.content.bytes.is_none() => pager.load_with(table, slots, number, keep, view, ahead),
+        view => Ok(view),
+    }
 }
 
 fn decode_and_keep<V: Row>(

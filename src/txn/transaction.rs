@@ -185,7 +185,12 @@ impl Transaction {
     }
 
     #[track_caller]
-    fn get_locked<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, mode: Mode) -> Result<Option<Shared<V>>> {
+    pub(super) fn get_locked<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        mode: Mode,
+    ) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
