@@ -45,8 +45,13 @@ pub struct Query<'a, K, V: 'static> {
     pub(super) drive: Drive,
     /// By which index, if not by the keys.
     pub(super) by: Option<IndexRange>,
+    /// Fixes another table as of the number that the query reads at.
+    pub(super) joined: Option<Fix<'a>>,
     pub(super) site: &'static Location<'static>,
 }
+
+/// What is to be fixed together with a query.
+pub(super) type Fix<'a> = Box<dyn FnOnce(u64) -> Result<()> + 'a>;
 
 /// A query that has begun: what it reads is fixed.
 pub(super) struct Opened<'a, V: 'static> {
@@ -80,6 +85,7 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
             reverse: false,
             drive: Drive::default(),
             by: None,
+            joined: None,
             site,
         }
     }
@@ -181,6 +187,9 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
             None => self.source.open(self.table, self.low, self.high, self.site, limits)?,
             Some(by) => open_by(self.source, self.table, by, (self.low, self.high), self.site, limits)?,
         };
+        if let (Some(scan), Some(fix)) = (&scan, self.joined) {
+            fix(scan.number())?;
+        }
         let (select, window, drive) = (self.select, self.window, self.drive);
         Ok(scan.map(|scan| Opened { scan: scan.reversed(self.reverse), select, window, drive }))
     }

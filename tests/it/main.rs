@@ -24,6 +24,7 @@ mod isolation_phantoms;
 mod isolation_queues;
 mod isolation_schedules;
 mod isolation_stage;
+mod join;
 mod keys;
 mod large;
 mod laws;
