@@ -30,7 +30,7 @@
 //! - [`Db`] and [`Options`]: open, read, write, close. [`Table`]: what a program says of a table.
 //! - [`Transaction`]: several rows, all or nothing. [`Snapshot`]: one instant, for as long as wanted.
 //! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
-//! - [`Query`]: ranges, limits, folds. [`Access`]: one service over all three.
+//! - [`Query`]: ranges, limits, folds. [`Index`]: other keys for rows, and reads by them. [`Access`]: one service over all three.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
@@ -38,7 +38,7 @@
 //! # What it is not
 //!
 //! It is not a server, not a query language, and not for several processes at once: a store has one process. It has no
-//! secondary indexes and no migration of row types yet. Rows are up to 16 MiB
+//! migration of row types yet. Rows are up to 16 MiB
 //! ([`Options::max_row_bytes`]), keys up to [`MAX_KEY_BYTES`].
 //!
 //! # Isolation and durability

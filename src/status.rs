@@ -77,9 +77,7 @@ impl Db {
     pub fn status(&self) -> Result<Status> {
         let engine = self.engine();
         engine.check_alive()?;
-        let segments = |table: &Arc<TableCore>| {
-            table.with_directory(|directory| directory.segments().len() as u64)
-        };
+        let segments = |table: &Arc<TableCore>| table.with_directory(|directory| directory.segments().len() as u64);
         let (store_bytes, live_bytes) = (engine.pager.store.size_on_disk()?, engine.pager.store.live_bytes());
         let others = self.file_bytes()?;
         Ok(Status {

@@ -104,6 +104,11 @@ mod tests {
             Granule::Within(1, b"b", Level::Row),
             Granule::Within(1, b"ba", Level::Row),
             Granule::Within(2, b"", Level::Segment),
+            Granule::within(FIRST_INDEX - 1, b"z", Level::Row),
+            Granule::table(FIRST_INDEX),
+            Granule::table(u32::MAX),
+            Granule::within(FIRST_INDEX, b"", Level::Segment),
+            Granule::within(FIRST_INDEX, b"", Level::Row),
         ];
         assert!(ascending.is_sorted_by(|a, b| a < b));
     }

@@ -131,7 +131,9 @@ impl LockedGranule {
                     high: high.map(key),
                 }
             }
-            Granule::Within(id, row, Level::Row) | Granule::WithinIndex(id, row, Level::Row) => LockedGranule::Row { table: name(id), key: key(row) },
+            Granule::Within(id, row, Level::Row) | Granule::WithinIndex(id, row, Level::Row) => {
+                LockedGranule::Row { table: name(id), key: key(row) }
+            }
         }
     }
 

@@ -150,7 +150,9 @@ impl Held {
             Granule::Within(_, _, Level::Segment) | Granule::WithinIndex(_, _, Level::Segment) => {
                 self.segments.last().map(|held| held.mode)
             }
-            Granule::Within(id, key, Level::Row) | Granule::WithinIndex(id, key, Level::Row) => self.rows.get(&RowKey::new(id, key)),
+            Granule::Within(id, key, Level::Row) | Granule::WithinIndex(id, key, Level::Row) => {
+                self.rows.get(&RowKey::new(id, key))
+            }
         };
         let high = match top {
             Granule::Within(_, _, Level::Segment) | Granule::WithinIndex(_, _, Level::Segment) => {
@@ -168,8 +170,11 @@ impl Held {
 
     /// The table that a granule belongs to.
     fn noted(&self, granule: Granule<'_>) -> Option<&dyn LockTable> {
-        let (Granule::Table(id) | Granule::Within(id, ..) | Granule::Index(id) | Granule::WithinIndex(id, ..)) = granule
-        else { return None };
+        let (Granule::Table(id) | Granule::Within(id, ..) | Granule::Index(id) | Granule::WithinIndex(id, ..)) =
+            granule
+        else {
+            return None;
+        };
         self.table(id).map(|held| &*held.table)
     }
 }

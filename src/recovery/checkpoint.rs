@@ -16,8 +16,8 @@ use crate::storage::journal::Mark;
 use crate::storage::{MAX_FREE, PageStore, Root, RootFile, StoreOp, TreeId};
 use crate::table::directory::Directory;
 use crate::table::entry::{
-    DirectoryEntry, ListedPage, WHOLE_TABLE, catalog_entries, directory_key, gone_entry, page_list_bodies, seal_directory_entry,
-    seal_page_list,
+    DirectoryEntry, ListedPage, WHOLE_TABLE, catalog_entries, directory_key, gone_entry, page_list_bodies,
+    seal_directory_entry, seal_page_list,
 };
 use crate::table::page::{PageAddress, PageSlot, StoredPage};
 use crate::table::registry::Registration;

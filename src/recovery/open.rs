@@ -22,8 +22,8 @@ use crate::storage::{
 };
 use crate::table::catalog::Catalog;
 use crate::table::entry::{
-    DirectoryEntry, DirectoryKey, WHOLE_TABLE, decode_definition, open_catalog_part, open_directory_entry, open_gone_entry,
-    parse_directory_key,
+    DirectoryEntry, DirectoryKey, WHOLE_TABLE, decode_definition, open_catalog_part, open_directory_entry,
+    open_gone_entry, parse_directory_key,
 };
 use crate::table::page::PageAddress;
 use crate::table::pager::Pager;
@@ -147,7 +147,8 @@ fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Resul
     let root = first_root(journal.mark());
     let root_file = RootFile::create(&*files, dir, &root)?;
     let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
-    let state = CheckpointState { root_file, root, directory: DirectoryState::default(), unswept: false, trees: Vec::new() };
+    let state =
+        CheckpointState { root_file, root, directory: DirectoryState::default(), unswept: false, trees: Vec::new() };
     Ok(Parts { pages, pager, catalog: Catalog::new([])?, journal, last_commit: 0, state, replayed: false })
 }
 

@@ -157,11 +157,7 @@ impl TableCore {
     }
 
     /// Has the program's definition fit the indexes, which it may give their functions, and notes that it does.
-    pub(crate) fn fit_indexes(
-        &self,
-        types: ProgramTypes,
-        fit: impl FnOnce(&mut Indexes) -> Result<()>,
-    ) -> Result<()> {
+    pub(crate) fn fit_indexes(&self, types: ProgramTypes, fit: impl FnOnce(&mut Indexes) -> Result<()>) -> Result<()> {
         let mut indexes = self.indexes.write();
         fit(Arc::make_mut(&mut indexes))?;
         // Under the latch: a change of the indexes since would have to be compared again.

@@ -63,12 +63,7 @@ impl Transaction {
         self.check_size(state.writes.bytes(), state.writes.rows())
     }
 
-    fn find_changes(
-        &self,
-        writes: &WriteSet,
-        table: &TableWrites,
-        changes: &mut Vec<IndexChanges>,
-    ) -> Result<()> {
+    fn find_changes(&self, writes: &WriteSet, table: &TableWrites, changes: &mut Vec<IndexChanges>) -> Result<()> {
         let core = &table.core;
         let indexes = core.indexes();
         let keys = functions(&indexes, core)?;

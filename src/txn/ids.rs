@@ -115,7 +115,14 @@ impl Engine {
         String::shape(&mut key_shape);
         let row_shape = Shape::of_type::<u64>().map_err(|fault| fault.into_error(NAME))?;
         let id = self.catalog.fresh_id();
-        self.commit_tables(vec![Definition { id, name: NAME.to_owned(), version: 1, key_shape, row_shape, index: None }])
+        self.commit_tables(vec![Definition {
+            id,
+            name: NAME.to_owned(),
+            version: 1,
+            key_shape,
+            row_shape,
+            index: None,
+        }])
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use gangline::{Db, Durability, ErrorKind, Index, Options, Table};
 
-use super::support::{Ends, ITEMS, Item, Random, beside, fill, item, kind, other_process, part, place, small, with_items};
+use super::support::{
+    Ends, ITEMS, Item, Random, beside, fill, item, kind, other_process, part, place, small, with_items,
+};
 
 const BY_GROUP: Index<u64, Item> = Index::new("by_group", |item, out| out.key(item.group));
 const BY_AMOUNT: Index<i64, Item> = Index::<i64, Item>::new("by_amount", |item, out| out.key(item.amount)).unique();
@@ -124,7 +126,8 @@ fn a_build_that_cannot_be_leaves_nothing() {
 
 #[test]
 fn an_index_with_another_function_is_built_anew() {
-    const SECOND: Index<u64, Item> = Index::<u64, Item>::new("by_group", |item, out| out.key(item.group + 100)).version(2);
+    const SECOND: Index<u64, Item> =
+        Index::<u64, Item>::new("by_group", |item, out| out.key(item.group + 100)).version(2);
     const TEXTS: Index<String, Item> = Index::new("by_group", |item, out| out.key(&item.text));
     const TABLE: Table<u64, Item> = Table::new("items").indexes(&[&SECOND]);
     const OTHER: Table<u64, Item> = Table::new("items").indexes(&[&TEXTS]);
@@ -216,7 +219,8 @@ fn a_build_that_a_crash_cuts_off_leaves_nothing() {
     fill(&db, ROWS);
     db.close().unwrap();
     for _ in 0..2 {
-        let ended = other_process("index_builds::a_build_that_a_crash_cuts_off_leaves_nothing", &path).output().unwrap();
+        let ended =
+            other_process("index_builds::a_build_that_a_crash_cuts_off_leaves_nothing", &path).output().unwrap();
         assert!(!ended.status.success());
         let db = Options::new().open(&path).unwrap();
         let report = db.verify().unwrap();

@@ -40,7 +40,11 @@ fn user(number: u64, random: &mut Random) -> User {
 }
 
 /// What the indexes should find, by looking at every row.
-fn by_hand<K: Ord>(rows: &BTreeMap<u64, User>, keys: impl Fn(&User) -> Vec<K>, wanted: impl Fn(&K) -> bool) -> Vec<u64> {
+fn by_hand<K: Ord>(
+    rows: &BTreeMap<u64, User>,
+    keys: impl Fn(&User) -> Vec<K>,
+    wanted: impl Fn(&K) -> bool,
+) -> Vec<u64> {
     let mut found: Vec<(K, u64)> = Vec::new();
     for (key, user) in rows {
         found.extend(keys(user).into_iter().filter(&wanted).min().map(|index_key| (index_key, *key)));

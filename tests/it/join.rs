@@ -22,7 +22,8 @@ fn beside_each(data: &impl Access, orders: &Orders, users: &Users) -> Result<()>
     let joined = data.query(ORDERS).join(USERS, |order| order.0).project(both).collect()?;
     assert_eq!(joined, orders.values().map(by_hand).collect::<Vec<_>>());
     let some = data.query(ORDERS).range(10..).by(&BY_USER).range(3..9).join(USERS, |order| order.0.unwrap_or(0));
-    let mut wanted: Vec<_> = orders.range(10..).filter(|(_, order)| order.0.is_some_and(|user| (3..9).contains(&user))).collect();
+    let mut wanted: Vec<_> =
+        orders.range(10..).filter(|(_, order)| order.0.is_some_and(|user| (3..9).contains(&user))).collect();
     wanted.sort_by_key(|(key, order)| (order.0, **key));
     assert_eq!(some.project(both).collect()?, wanted.into_iter().map(|(_, order)| by_hand(order)).collect::<Vec<_>>());
     let known: i128 = data
@@ -30,7 +31,10 @@ fn beside_each(data: &impl Access, orders: &Orders, users: &Users) -> Result<()>
         .join(USERS, |order| order.0)
         .project(|order, user| if user.is_some() { order.1 } else { 0 })
         .sum()?;
-    assert_eq!(known, orders.values().map(by_hand).filter(|(_, user)| user.is_some()).map(|(price, _)| i128::from(price)).sum());
+    assert_eq!(
+        known,
+        orders.values().map(by_hand).filter(|(_, user)| user.is_some()).map(|(price, _)| i128::from(price)).sum()
+    );
     Ok(())
 }
 
@@ -105,7 +109,9 @@ fn both_tables_are_of_one_commit() {
 fn a_transaction_keeps_the_other_table_as_it_was() {
     let db = Db::in_memory().unwrap();
     db.put(ORDERS, 1, (Some(7), 1)).unwrap();
-    let joins = |tx: &gangline::Transaction| tx.query(ORDERS).join(USERS, |order| order.0).project(|_, _| ()).collect().map(drop);
+    let joins = |tx: &gangline::Transaction| {
+        tx.query(ORDERS).join(USERS, |order| order.0).project(|_, _| ()).collect().map(drop)
+    };
     beside(&db, joins, |scope, let_go| {
         let before = waits(&db);
         let writer = scope.spawn(|| db.put(USERS, 7, "Ada".to_owned()).unwrap());
