@@ -293,7 +293,6 @@ impl<'a, V: Row> Scan<'a, V> {
     }
 
     /// Place and bytes of the next page. None when there is no page left.
-    #[expect(clippy::type_complexity, reason = "a page that is there may have no bytes at the scan's number")]
     pub(super) fn next_keys(&self, pages: &mut Pages) -> Result<Option<(usize, Option<Arc<PageBytes>>)>> {
         let Some(at) = self.next_page(pages)? else { return Ok(None) };
         let slots = &pages.list.slots[at.clone()];

@@ -101,13 +101,11 @@ fn compare_with_keys(
     })
 }
 
+/// What key and row of each row are shown to.
+type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'v;
+
 /// Shows all rows of a table as of a commit number.
-fn walk(
-    engine: &Engine,
-    table: &TableCore,
-    number: u64,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
-) -> Result<()> {
+fn walk(engine: &Engine, table: &TableCore, number: u64, visit: &mut Visit<'_>) -> Result<()> {
     let Some(directory) = table.directory(Some(number)) else { return Ok(()) };
     for segment in directory.segments() {
         let list = engine.pager.list(table, segment, Some(number))?;

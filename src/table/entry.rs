@@ -240,7 +240,7 @@ pub(crate) fn encode_definition(definition: &Definition) -> Vec<u8> {
     put_bytes(&mut out, &shape);
     if let Some(index) = &definition.index {
         put_varint(&mut out, u64::from(index.table));
-        out.push(u8::from(index.unique) * UNIQUE | u8::from(index.ready) * READY);
+        out.push((u8::from(index.unique) * UNIQUE) | (u8::from(index.ready) * READY));
         put_bytes(&mut out, index.key_shape.as_bytes());
     }
     out
