@@ -7,6 +7,7 @@
 use std::ops::Deref;
 
 use crate::codec::KeyBuf;
+use crate::codec::interpolation::count_below;
 
 /// Ascending keys.
 #[derive(Debug, Clone, Default)]
@@ -45,7 +46,11 @@ impl LowKeys {
     #[inline]
     fn count(&self, key: &[u8], before: impl Fn(&[u8]) -> bool) -> usize {
         let head = head(key);
-        let from = self.heads.partition_point(|at| *at < head);
+        let (Some(first), Some(last)) = (self.heads.first(), self.heads.last()) else { return 0 };
+        let from = count_below(self.heads.len(), (*first, *last), head, |at| self.heads[at]);
+        if self.heads.get(from) != Some(&head) {
+            return from;
+        }
         let same = self.heads[from..].partition_point(|at| *at == head);
         from + self.keys[from..from + same].partition_point(|at| before(at))
     }

@@ -248,7 +248,7 @@ impl Pager {
     pub(crate) fn make_resident(&self, table: &TableCore, key: &[u8]) -> Result<()> {
         let segment = table.segment_of(key);
         let list = self.list(table, &segment, None)?;
-        let slot = &list.slots[list.find(key)];
+        let slot = list.slot_of(key);
         self.view(table, slot, None, Keep::Always).map(drop)
     }
 }
