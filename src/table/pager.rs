@@ -233,9 +233,7 @@ impl Pager {
             Found::Missing(before) => return Ok(Read::Missing(before)),
             Found::Damaged(fault) => return Err(damaged(table, slot, stored, "does not decode").with_source(fault)),
         };
-        if (identity.table, identity.segment, identity.page)
-            != (table.id(), stored.address.segment, stored.address.page)
-        {
+        if !identity.is_of(table.id(), stored.address.segment, stored.address.page) {
             return Err(damaged(table, slot, stored, "is another page"));
         }
         if bytes.len() != stored.rows as usize {
