@@ -106,8 +106,8 @@ impl SledStore {
         let folder = SledFolder::new(dir, name);
         let failed = |error| Error::io("open the page store in", folder.path(), error);
         folder.prepare().map_err(failed)?;
-        if rein::is_on() {
-            folder.write_again().map_err(failed)?;
+        if rein::is_on() && !folder.write_again(LOCK_WAIT).map_err(failed)? {
+            return Err(locked(folder.path()));
         }
         let db = open_db(&folder)?;
         folder.settle().map_err(failed)?;
@@ -392,7 +392,7 @@ fn open_db(folder: &SledFolder) -> Result<sled::Db> {
     }
     // Now all of the log is read.
     let readable = folder.check_readable().map_err(|error| Error::io("read the page store in", folder.path(), error));
-    readable.and_then(|()| open_db_once(folder)).map_err(|_| {
+    readable.and_then(|_| open_db_once(folder)).map_err(|_| {
         folder.put_snapshots_back(&moved);
         error
     })
