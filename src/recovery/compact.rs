@@ -68,13 +68,13 @@ impl Keeper {
         match copied {
             Ok(old) => {
                 // Its folder goes: whether it could be closed well does not matter.
-                let _ = old.close();
+                let _ = old.discard();
                 drop(old);
                 SledStore::remove_folder(&self.disk.dir, &old_name)?;
                 Ok(CompactReport { bytes_before, bytes_after: self.disk.pages.size_on_disk()? })
             }
             Err(NotSwitched::Kept(error)) => {
-                drop(self.disk.pages.end());
+                self.disk.discard_copy();
                 // The first error is the one to report; what stays is removed by the next opening.
                 let _ = SledStore::remove_folder(&self.disk.dir, &name);
                 Err(error)

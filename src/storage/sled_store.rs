@@ -163,6 +163,26 @@ impl SledStore {
             Err(Lost::Ended) => Err(self.inner.closed()),
         }
     }
+
+    /// Has the writing thread close sled, and ends it.
+    fn end(&self, close: impl FnOnce(&mut Writer) -> Result<()> + Send + 'static) -> Result<()> {
+        if self.inner.open.read().is_none() {
+            return Ok(());
+        }
+        let poisoned = self.inner.poison.check_writable();
+        match self.queue.run(close) {
+            Ok(closed) => {
+                self.queue.end();
+                poisoned.and(closed)
+            }
+            Err(Lost::Ended) => Ok(()),
+            Err(Lost::Hung) => {
+                self.inner.poison.set("did not close in time".to_owned(), true);
+                self.queue.abandon();
+                self.inner.poison.check_writable()
+            }
+        }
+    }
 }
 
 impl PageStore for SledStore {
@@ -219,22 +239,14 @@ impl PageStore for SledStore {
     }
 
     fn close(&self) -> Result<()> {
-        if self.inner.open.read().is_none() {
-            return Ok(());
-        }
-        let poisoned = self.inner.poison.check_writable();
-        match self.queue.run(move |writer| writer.close()) {
-            Ok(closed) => {
-                self.queue.end();
-                poisoned.and(closed)
-            }
-            Err(Lost::Ended) => Ok(()),
-            Err(Lost::Hung) => {
-                self.inner.poison.set("did not close in time".to_owned(), true);
-                self.queue.abandon();
-                self.inner.poison.check_writable()
-            }
-        }
+        self.end(Writer::close)
+    }
+
+    fn discard(&self) -> Result<()> {
+        self.end(|writer| {
+            writer.wrote = false;
+            writer.close()
+        })
     }
 }
 

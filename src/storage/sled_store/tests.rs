@@ -159,6 +159,18 @@ fn closing_leaves_a_snapshot_of_what_was_written() {
 }
 
 #[test]
+fn a_store_that_is_discarded_is_not_opened_again_for_a_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    let before = names(&dir, "snap.");
+    store.write(vec![put(TABLE, b"key", &[1; 1000])]).unwrap();
+    store.discard().unwrap();
+    assert_eq!(names(&dir, "snap."), before);
+    assert_eq!(store.sync().unwrap_err().kind(), ErrorKind::Closed);
+    SledStore::remove_folder(dir.path(), NAME).unwrap();
+}
+
+#[test]
 fn many_writes_are_synced_in_between() {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(dir.path(), NAME).unwrap();
