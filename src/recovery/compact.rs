@@ -17,7 +17,6 @@ use super::open::read_directory;
 use super::sweep::check_whole;
 use crate::error::{Error, Result};
 use crate::storage::{PageStore, Root, SledStore, names};
-use crate::table::pager::Pager;
 use crate::txn::Engine;
 
 /// What a compaction gained.
@@ -102,7 +101,7 @@ fn switch(
         copy.sync()?;
         // As an opening would read it.
         let (_, catalog) = read_directory(&*copy, &state.root)?;
-        check_whole(&Pager::new(copy, 0, state.root.next_id), &catalog)
+        check_whole(&*copy, &catalog)
     };
     prepare().map_err(NotSwitched::Kept)?;
     let next = |root: &Root| Root { number: root.number + 1, sled_folder: name.to_owned(), ..root.clone() };

@@ -115,7 +115,7 @@ fn open_existing(
     let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
     let mut unswept = false;
     if !root.clean || root.sweep {
-        unswept = !sweep(&pager, &catalog)?;
+        unswept = !sweep(&*pages, &catalog)?;
     } else {
         // Closing was cut off after its root: the first checkpoint frees what is left.
         root.free.iter().for_each(|(table, key)| pager.free(*table, [PageAddress::from_key(*key)]));

@@ -20,6 +20,7 @@ use crate::codec::wire::{Reader, WireFault, put_bytes, put_u64, put_varint};
 use crate::codec::{KeyBuf, Shape};
 use crate::error::{Error, Result};
 use crate::options::MAX_STORED_BYTES;
+use crate::storage::{PageStore, TreeId};
 
 /// Room that a frame's head takes off an entry.
 const FRAME_ROOM: usize = frame::HEADER_BYTES;
@@ -72,13 +73,7 @@ fn seal(kind: FrameKind, identity: PageIdentity, body: &[u8]) -> Vec<u8> {
 }
 
 /// Reads one entry of a page list and adds its pages.
-pub(crate) fn open_page_list(
-    table: u32,
-    segment: u64,
-    id: u64,
-    bytes: &[u8],
-    pages: &mut Vec<ListedPage>,
-) -> Result<()> {
+fn open_page_list(table: u32, segment: u64, id: u64, bytes: &[u8], pages: &mut Vec<ListedPage>) -> Result<()> {
     let identity = PageIdentity { table, segment, page: id, commit: 0 };
     let read = || -> Result<Vec<ListedPage>, WireFault> {
         let (chunked, body) = match open_as(FrameKind::ChunkedPageList, &identity, bytes) {
@@ -94,6 +89,28 @@ pub(crate) fn open_page_list(
     };
     pages.extend(read().map_err(|fault| damaged("page list", table, segment, id, fault))?);
     Ok(())
+}
+
+/// Reads the page list of a segment. None where an entry of it is not there.
+pub(crate) fn read_page_list(
+    store: &dyn PageStore,
+    table: u32,
+    segment: u64,
+    lists: &[u64],
+) -> Result<Option<Vec<ListedPage>>> {
+    let mut pages = Vec::new();
+    for id in lists {
+        let key = PageAddress { segment, page: *id }.to_key();
+        let mut read = Ok(());
+        let found = store.read(TreeId(table), &key, &mut |bytes| {
+            read = open_page_list(table, segment, *id, bytes, &mut pages);
+        })?;
+        read?;
+        if !found {
+            return Ok(None);
+        }
+    }
+    Ok(Some(pages))
 }
 
 fn listed_page(reader: &mut Reader<'_>, chunked: bool) -> Result<ListedPage, WireFault> {
