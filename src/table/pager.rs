@@ -240,6 +240,28 @@ impl Pager {
         let slot = &list.slots[list.find(key)];
         self.view(table, slot, None, Keep::Always).map(drop)
     }
+
+    /// Brings the pages that cover some ascending keys of a segment into memory, for recovery to edit.
+    pub(crate) fn make_all_resident<'k>(
+        &self,
+        table: &TableCore,
+        segment: &Segment,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<()> {
+        let list = self.list(table, segment, None)?;
+        let mut places: Vec<usize> = keys.map(|key| list.find(key)).collect();
+        places.dedup();
+        let slots: Vec<Arc<PageSlot>> = places.into_iter().map(|at| Arc::clone(&list.slots[at])).collect();
+        let (newest, mut ahead) = (u64::MAX, ReadAhead::default());
+        for (at, slot) in slots.iter().enumerate() {
+            if let Some(view) = slot.view(None)
+                && view.content.bytes.is_none()
+            {
+                self.load_with(table, &slots[at..], newest, Keep::Always, view, &mut ahead)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn missing(table: &TableCore, slot: &Arc<PageSlot>, stored: StoredPage, before: u32) -> Error {
