@@ -264,6 +264,28 @@ fn files_that_sled_cannot_read_are_an_error_that_names_repair() {
 }
 
 #[test]
+fn a_scan_ends_at_the_first_entry_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write((0..1_500_u32).map(|key| put(TABLE, &key.to_be_bytes(), &[9; 4000])).collect()).unwrap();
+    store.close().unwrap();
+    drop(store);
+    // Behind the snapshot, so that opening does not meet it: only who reads the values does.
+    let data = dir.path().join(NAME).join("db");
+    let mut bytes = fs::read(&data).unwrap();
+    bytes[SEGMENT_BYTES..2 * SEGMENT_BYTES].iter_mut().skip(100).step_by(1000).for_each(|byte| *byte ^= 0x55);
+    fs::write(&data, bytes).unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    let mut seen = 0;
+    let error = store.scan(TABLE, b"", &mut |_, _| {
+        seen += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Corrupted);
+    assert!(seen < 1_500, "{seen}");
+}
+
+#[test]
 fn a_writing_thread_that_hangs_poisons_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(dir.path(), NAME).unwrap();
