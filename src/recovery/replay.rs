@@ -173,7 +173,6 @@ mod tests {
     type Row = (u32, Vec<u8>, Option<Vec<u8>>);
 
     /// A table with a segment from each of these keys on.
-    #[expect(clippy::unwrap_used, reason = "the type has a shape")]
     fn table(id: u32, lows: &[&[u8]]) -> Arc<TableCore> {
         let row_shape = Shape::of_type::<u64>().unwrap();
         let definition = Definition { id, name: format!("t{id}"), version: 1, key_shape: "bytes".into(), row_shape };
@@ -205,7 +204,6 @@ mod tests {
         out
     }
 
-    #[expect(clippy::unwrap_used, reason = "all is in memory")]
     fn contents(pager: &Pager, catalog: &Catalog) -> BTreeMap<(u32, Vec<u8>), Vec<u8>> {
         let mut found = BTreeMap::new();
         for table in catalog.tables() {
