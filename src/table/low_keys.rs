@@ -18,7 +18,7 @@ pub(crate) struct LowKeys {
 
 /// The first eight bytes as a number. Compares as the keys do, but for keys that it cannot tell apart.
 #[inline]
-fn head(key: &[u8]) -> u64 {
+pub(crate) fn head(key: &[u8]) -> u64 {
     match key.first_chunk::<8>() {
         Some(first) => u64::from_be_bytes(*first),
         None => {
