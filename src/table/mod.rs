@@ -19,7 +19,7 @@ pub(crate) mod directory;
 pub(crate) mod entry;
 pub(crate) mod index_core;
 pub(crate) mod join;
-mod low_keys;
+pub(crate) mod low_keys;
 pub(crate) mod page;
 pub(crate) mod pager;
 mod put_off;
