@@ -148,7 +148,9 @@ fn on_a_pool_of_the_program_it_runs_there_and_splits_only_if_nothing_is_held() {
     // Rayon begins a fold once for each piece.
     let pieces_of = |rows: ParallelResults<'_, Item, u64>| {
         let (pieces, foreign) = (AtomicU64::new(0), AtomicU64::new(0));
-        let begin = || drop(pieces.fetch_add(1, Ordering::Relaxed));
+        let begin = || {
+            pieces.fetch_add(1, Ordering::Relaxed);
+        };
         let look = |(): (), _| {
             let mine = std::thread::current().name().is_some_and(|name| name.starts_with("mine-"));
             foreign.fetch_add(u64::from(!mine), Ordering::Relaxed);
