@@ -12,7 +12,7 @@ use crate::codec::{Key, encode_key};
 use crate::error::Result;
 use crate::lock::Mode;
 use crate::table::table_core::TableCore;
-use crate::table::{Row, Shared, Table, typed};
+use crate::table::{Expiry, Row, Shared, Table, if_alive, typed};
 use crate::txn::{Engine, OwnRows};
 
 type KeyOf<'a, V, K> = Box<dyn Fn(&V) -> Option<K> + Send + Sync + 'a>;
@@ -105,6 +105,7 @@ struct Other<L, W> {
     /// None: it is locked, and read as it is.
     number: Option<u64>,
     own: OwnRows<W>,
+    expiry: Option<Expiry<W>>,
     keys: PhantomData<fn(L)>,
 }
 
@@ -115,26 +116,27 @@ impl<L: Key, W: Row> Other<L, W> {
         number: u64,
         site: &'static std::panic::Location<'static>,
     ) -> Result<Self> {
-        let keys = PhantomData;
+        let (keys, expiry) = (PhantomData, source.expiry(table));
         let engine = match source {
             Source::Db(engine) => engine,
             Source::Snapshot(snapshot) => &snapshot.engine,
             Source::Transaction(tx) => {
                 let core = tx.engine.table(table)?;
                 let own = tx.lock_for_scan(&core, &[], None, Mode::S, site, &[])?;
-                return Ok(Other { engine: Arc::clone(&tx.engine), core: Some(core), number: None, own, keys });
+                return Ok(Other { engine: Arc::clone(&tx.engine), core: Some(core), number: None, own, expiry, keys });
             }
         };
         let core = engine.table_if_any(table)?;
-        Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), keys })
+        Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), expiry, keys })
     }
 
     fn get(&self, key: L::Ref<'_>) -> Result<Option<Shared<W>>> {
         let Some(core) = &self.core else { return Ok(None) };
         let key = encode_key::<L>(key);
-        match self.own.binary_search_by(|(own, _)| own.cmp(&key)) {
-            Ok(at) => Ok(self.own[at].1.clone().map(Shared::from_arc)),
-            Err(_) => typed::get(&self.engine.pager, core, self.number, &key),
-        }
+        let row = match self.own.binary_search_by(|(own, _)| own.cmp(&key)) {
+            Ok(at) => self.own[at].1.clone().map(Shared::from_arc),
+            Err(_) => typed::get(&self.engine.pager, core, self.number, &key)?,
+        };
+        Ok(if_alive(self.expiry, row))
     }
 }

@@ -9,7 +9,7 @@ use super::request::Query;
 use super::source::Source;
 use crate::codec::{Key, KeyBuf, encode_key};
 use crate::error::Result;
-use crate::table::{Index, Row, Shared, Table, typed};
+use crate::table::{Index, Row, Shared, Table, if_alive, typed};
 use crate::txn::Snapshot;
 impl Snapshot {
     /// Reads a row.
@@ -21,7 +21,8 @@ impl Snapshot {
         self.engine.check_alive()?;
         let Some(core) = self.engine.table_if_any(table)? else { return Ok(None) };
         let key: KeyBuf = encode_key::<K>(key);
-        typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key)
+        let row = typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key)?;
+        Ok(if_alive(Source::Snapshot(self).expiry(table), row))
     }
 
     /// Reads a row by a unique index, and gives it with its key.

@@ -15,7 +15,7 @@ use crate::table::registry::Registration;
 use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 use crate::table::typed::{TypedPage, read_keys, read_page};
-use crate::table::{ReadAhead, Row, Shared};
+use crate::table::{Expiry, ReadAhead, Row, Shared};
 use crate::txn::{Engine, OwnRows};
 
 /// With fewer segments than this, a segment is cut into runs of pages.
@@ -43,6 +43,8 @@ pub(crate) struct Scan<'a, V: 'static> {
     limits: Vec<Limit>,
     /// From the greatest key down.
     reverse: bool,
+    /// Rows that are over are passed over.
+    expiry: Option<Expiry<V>>,
 }
 
 /// A run of pages of one segment.
@@ -124,8 +126,27 @@ impl<'a, V: Row> Scan<'a, V> {
         own: OwnRows<V>,
         site: &'static Location<'static>,
     ) -> Self {
-        let (behind, limits, reverse) = (None, Vec::new(), false);
-        Scan { engine, site, table, number, _registration: registration, low, high, own, behind, limits, reverse }
+        let (behind, limits, reverse, expiry) = (None, Vec::new(), false, None);
+        Scan {
+            engine,
+            site,
+            table,
+            number,
+            _registration: registration,
+            low,
+            high,
+            own,
+            behind,
+            limits,
+            reverse,
+            expiry,
+        }
+    }
+
+    /// Without the rows that are over.
+    pub(super) fn expiring(mut self, expiry: Option<Expiry<V>>) -> Self {
+        self.expiry = expiry;
+        self
     }
 
     /// A scan of the entries of an index for the rows behind them.
@@ -249,6 +270,10 @@ impl<'a, V: Row> Scan<'a, V> {
         pages: &mut Pages,
         row: &mut impl FnMut(RowAt<'_, V>, &V) -> ControlFlow<()>,
     ) -> Result<Option<ControlFlow<()>>> {
+        let row = &mut |at: RowAt<'_, V>, value: &V| match &self.expiry {
+            Some(expiry) if expiry.is_over(value) => ControlFlow::Continue(()),
+            _ => row(at, value),
+        };
         if let Some(behind) = &self.behind {
             return self.feed_next_behind(behind, pages, row);
         }
@@ -268,13 +293,14 @@ impl<'a, V: Row> Scan<'a, V> {
         Ok(Some(if self.reverse { rows.rev().try_for_each(one) } else { rows.try_for_each(&mut one) }))
     }
 
-    /// Hands every key of a part to `key`, until it breaks. No row is decoded, but those that are found by an index.
+    /// Hands every key of a part to `key`, until it breaks. No row is decoded, but those that are found by an index or may
+    /// be over.
     pub(crate) fn feed_keys(
         &self,
         part: &Part,
         mut key: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
-        if self.behind.is_some() {
+        if self.behind.is_some() || self.expiry.is_some() {
             return self.feed(part, |at, _| key(at.key()));
         }
         let mut pages = self.enter(part)?;

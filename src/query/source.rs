@@ -2,6 +2,7 @@
 
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::scan::Scan;
 use crate::codec::{Key, KeyBuf};
@@ -10,7 +11,7 @@ use crate::error::Result;
 use crate::lock::{Limit, LockSet, Mode, check_all};
 use crate::table::registry::Registration;
 use crate::table::table_core::TableCore;
-use crate::table::{Row, Table};
+use crate::table::{Expiry, Row, Table};
 use crate::txn::{Engine, Snapshot, Transaction};
 
 /// See the module's text.
@@ -48,7 +49,16 @@ impl<'a> Source<'a> {
                 Scan::new(engine, core, number, Some(registration), (low, high), own, site)
             }
         };
-        Ok(Some(scan.limited(limits)))
+        Ok(Some(scan.limited(limits).expiring(self.expiry(table))))
+    }
+
+    /// Which rows are over.
+    pub(crate) fn expiry<K, V>(self, table: Table<K, V>) -> Option<Expiry<V>> {
+        Expiry::of(table, || match self {
+            Source::Db(_) => SystemTime::now(),
+            Source::Snapshot(snapshot) => snapshot.now,
+            Source::Transaction(tx) => tx.now,
+        })
     }
 }
 

@@ -27,6 +27,7 @@ mod run;
 mod settings;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
+mod sizes;
 mod snapshot;
 mod split;
 mod swap;

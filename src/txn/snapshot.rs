@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::engine::Engine;
 use crate::table::registry::Registration;
@@ -26,12 +27,14 @@ use crate::table::registry::Registration;
 pub struct Snapshot {
     pub(crate) engine: Arc<Engine>,
     pub(crate) registration: Arc<Registration>,
+    /// What is over by now is not there.
+    pub(crate) now: SystemTime,
 }
 
 impl Snapshot {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
         let registration = Arc::new(engine.capture());
-        Snapshot { engine, registration }
+        Snapshot { engine, registration, now: SystemTime::now() }
     }
 
     /// The number of the last commit that the snapshot sees. Commits are counted from 1.
