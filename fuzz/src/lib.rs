@@ -10,7 +10,8 @@
 //! - [`flip`]: one damage to one file, which must be noticed;
 //! - [`eio`]: a disk that refuses a call;
 //! - [`full`]: a disk that runs full;
-//! - [`soak`]: a long run, whose memory and disk must not grow.
+//! - [`soak`]: a long run, whose memory and disk must not grow;
+//! - [`targets`]: what takes any bytes: keys, stored entries, journals and schedules of locks.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
 //! of them finds, the others can repeat.
@@ -29,6 +30,7 @@ pub mod random;
 pub mod shim;
 pub mod soak;
 pub mod starve;
+pub mod targets;
 pub mod transfer;
 pub mod trial;
 
