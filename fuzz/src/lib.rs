@@ -4,6 +4,7 @@
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
 //! - [`history`]: random transactions, whose history must have a serial order;
 //! - `mutants`: rules of the library left out on purpose, which the others must see (with the feature of that name);
+//! - [`instants`]: reads of a table beyond memory beside writers and checkpoints, each of which is of one instant;
 //! - [`starve`]: threads that want the same few rows, none of which may wait for long;
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost;
 //! - [`power`]: the same for what a disk may hold when the power is cut;
@@ -22,6 +23,7 @@ pub mod eio;
 pub mod flip;
 pub mod full;
 pub mod history;
+pub mod instants;
 pub mod model;
 #[cfg(feature = "mutants")]
 pub mod mutants;

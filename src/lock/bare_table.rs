@@ -13,7 +13,7 @@ use super::table::{LockTable, SegmentLock};
 #[derive(Debug)]
 pub(crate) struct BareTable {
     id: u32,
-    head: Head,
+    pub(super) head: Head,
     pub(super) segments: RwLock<Vec<Arc<SegmentLock>>>,
 }
 

@@ -31,7 +31,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::codec::KeyBuf;
 use crate::sync::Instant;
 
 use super::bare_table::BareTable as TestTable;
