@@ -111,6 +111,8 @@ fn aged(age: Duration) -> Db {
 fn a_snapshot_that_is_too_old_is_refused_and_keeps_nothing() {
     let db = aged(Duration::ZERO);
     let (snapshot, clone) = (db.snapshot(), db.snapshot().clone());
+    let unnoticed = snapshot.get(ITEMS, 1).unwrap_err();
+    assert_eq!((unnoticed.kind(), db.status().unwrap().readers), (ErrorKind::SnapshotTooOld, 2));
     db.transact(|tx| tx.put(ITEMS, 1, item(7))).unwrap();
     assert_eq!(db.status().unwrap().readers, 0, "the commit has taken its number away");
     let errors = [
