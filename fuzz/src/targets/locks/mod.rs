@@ -25,6 +25,8 @@ const TABLES: u8 = 2;
 /// Keys are one byte below this one, and not 0.
 const KEYS: u8 = 16;
 const LOWS: [&[u8]; 2] = [&[5], &[10]];
+/// Asking who holds what costs more than some steps.
+const STEPS_A_DUMP: u32 = 8;
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 type Call = Pin<Box<dyn Future<Output = Result<()>>>>;
@@ -123,10 +125,16 @@ pub fn replay(bytes: &[u8]) {
     let (most_rows, escalate) = if tape.one_in(2) { (5, 3) } else { (usize::MAX, usize::MAX) };
     let locks = Locks::new(u32::from(TABLES), &LOWS, most_rows, escalate);
     let mut actors: Vec<Actor> = (0..count).map(|_| Actor::new(&locks)).collect();
-    while !tape.is_over() {
+    for number in 1_u32.. {
+        if tape.is_over() {
+            break;
+        }
         let chosen = usize::from(tape.byte()) % count;
         step(&locks, &mut actors[chosen], &mut tape);
         check(&locks, &actors);
+        if number.is_multiple_of(STEPS_A_DUMP) {
+            check_dump(&locks);
+        }
     }
     let_go(&locks, &mut actors);
     drop(actors);
@@ -186,6 +194,12 @@ fn check(locks: &Locks, actors: &[Actor]) {
             }
         }
     }
+    let all_wait = actors.iter().all(|actor| actor.call.is_some() && !actor.is_to_be_polled());
+    assert!(!all_wait, "all wait for each other\n{}", locks.dump());
+}
+
+/// What the lock manager says of itself must hold together.
+fn check_dump(locks: &Locks) {
     for granule in &locks.dump().granules {
         let modes: Vec<Mode> = granule.holders.iter().map(|holder| holder.mode).collect();
         for (at, mode) in modes.iter().enumerate() {
@@ -193,8 +207,6 @@ fn check(locks: &Locks, actors: &[Actor]) {
             assert!(fits, "{} is held in {modes:?}", granule.granule);
         }
     }
-    let all_wait = actors.iter().all(|actor| actor.call.is_some() && !actor.is_to_be_polled());
-    assert!(!all_wait, "all wait for each other\n{}", locks.dump());
 }
 
 /// Lets everybody go who does not wait, until nobody waits.
@@ -211,5 +223,6 @@ fn let_go(locks: &Locks, actors: &mut [Actor]) {
         assert!(somebody, "nobody is woken\n{}", locks.dump());
         actors.iter_mut().filter(|actor| actor.is_to_be_polled()).for_each(Actor::poll);
         check(locks, actors);
+        check_dump(locks);
     }
 }
