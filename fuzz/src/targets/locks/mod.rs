@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use gangline::lock::Mode;
+use gangline::lock::{LockHolder, LockedGranule, Mode};
 use gangline::torture::{Locker, Locks};
 use gangline::{ErrorKind, Result};
 
@@ -22,12 +22,34 @@ use crate::random::Tape;
 use held::{Claim, Place, may_stand_together};
 
 const TABLES: u8 = 2;
-/// Keys are one byte below this one, and not 0.
-const KEYS: u8 = 16;
+/// Keys are one byte, from 1 up to this one.
+const KEYS: u8 = 15;
+/// So few that all want the same.
+const FEW_KEYS: u8 = 2;
 const LOWS: [&[u8]; 2] = [&[5], &[10]];
 /// Asking who holds what costs more than some steps.
 const STEPS_A_DUMP: u32 = 8;
 const NAMES: [&str; 3] = ["a", "b", "c"];
+
+/// The bytes that decide, and from how many keys they choose.
+struct Schedule<'a> {
+    tape: Tape<'a>,
+    keys: u8,
+}
+
+impl Schedule<'_> {
+    fn byte(&mut self) -> u8 {
+        self.tape.byte()
+    }
+
+    fn one_in(&mut self, n: u8) -> bool {
+        self.tape.one_in(n)
+    }
+
+    fn key(&mut self) -> u8 {
+        1 + self.tape.byte() % self.keys
+    }
+}
 
 type Call = Pin<Box<dyn Future<Output = Result<()>>>>;
 
@@ -120,13 +142,16 @@ impl Actor {
 ///
 /// Where two are granted what conflicts, where all wait for each other, and where something stays locked or awaited.
 pub fn replay(bytes: &[u8]) {
-    let mut tape = Tape::Bytes(bytes);
+    let mut tape = Schedule { tape: Tape::Bytes(bytes), keys: KEYS };
     let count = 2 + usize::from(tape.byte() % 4);
+    if tape.one_in(2) {
+        tape.keys = FEW_KEYS;
+    }
     let (most_rows, escalate) = if tape.one_in(2) { (5, 3) } else { (usize::MAX, usize::MAX) };
     let locks = Locks::new(u32::from(TABLES), &LOWS, most_rows, escalate);
     let mut actors: Vec<Actor> = (0..count).map(|_| Actor::new(&locks)).collect();
     for number in 1_u32.. {
-        if tape.is_over() {
+        if tape.tape.is_over() {
             break;
         }
         let chosen = usize::from(tape.byte()) % count;
@@ -142,7 +167,7 @@ pub fn replay(bytes: &[u8]) {
 }
 
 /// One decision of one actor.
-fn step(locks: &Locks, actor: &mut Actor, tape: &mut Tape<'_>) {
+fn step(locks: &Locks, actor: &mut Actor, tape: &mut Schedule<'_>) {
     let what = tape.byte();
     if actor.call.is_some() {
         match what % 8 {
@@ -158,8 +183,8 @@ fn step(locks: &Locks, actor: &mut Actor, tape: &mut Tape<'_>) {
     }
     match what % 16 {
         0 | 1 => *actor = Actor::new(locks),
-        2 => drop(locks.split(usize::from(tape.byte() % TABLES), &[1 + tape.byte() % (KEYS - 1)])),
-        3 => drop(locks.merge(usize::from(tape.byte() % TABLES), &[1 + tape.byte() % (KEYS - 1)])),
+        2 => drop(locks.split(usize::from(tape.byte() % TABLES), &[tape.key()])),
+        3 => drop(locks.merge(usize::from(tape.byte() % TABLES), &[tape.key()])),
         4 | 5 => {
             let mode = if tape.one_in(3) { Mode::X } else { Mode::S };
             actor.ask(Claim { place: Place::Name(tape.byte() % NAMES.len() as u8), mode });
@@ -169,13 +194,13 @@ fn step(locks: &Locks, actor: &mut Actor, tape: &mut Tape<'_>) {
             actor.ask(Claim { place: Place::Keys { table: tape.byte() % TABLES, low: 0, high: None }, mode });
         }
         7 | 8 => {
-            let (table, low) = (tape.byte() % TABLES, 1 + tape.byte() % (KEYS - 1));
+            let (table, low) = (tape.byte() % TABLES, tape.key());
             let high = (!tape.byte().is_multiple_of(4)).then(|| low + 2 + tape.byte() % 6);
             let mode = if tape.one_in(4) { Mode::X } else { Mode::S };
             actor.ask(Claim { place: Place::Keys { table, low, high }, mode });
         }
         _ => {
-            let (table, low) = (tape.byte() % TABLES, 1 + tape.byte() % (KEYS - 1));
+            let (table, low) = (tape.byte() % TABLES, tape.key());
             let mode = [Mode::S, Mode::U, Mode::X, Mode::X][usize::from(tape.byte() % 4)];
             actor.ask(Claim { place: Place::Keys { table, low, high: Some(low + 1) }, mode });
         }
@@ -205,6 +230,20 @@ fn check_dump(locks: &Locks) {
         for (at, mode) in modes.iter().enumerate() {
             let fits = modes[at + 1..].iter().all(|beside| may_stand_together(*mode, *beside));
             assert!(fits, "{} is held in {modes:?}", granule.granule);
+        }
+        // Who waited for a segment that is no more has been told so, but stands there until it is polled.
+        if let (Some(first), false) =
+            (granule.waiting.first(), matches!(granule.granule, LockedGranule::Segment { .. }))
+        {
+            let stands_in_its_way =
+                |holder: &LockHolder| holder.id != first.id && !may_stand_together(holder.mode, first.mode);
+            let stopped = granule.holders.iter().any(stands_in_its_way);
+            assert!(
+                stopped,
+                "nobody stands in the way of the first who waits for {}\n{}",
+                granule.granule,
+                locks.dump()
+            );
         }
     }
 }
