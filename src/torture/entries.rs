@@ -5,7 +5,9 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::frame::{self, FrameKind};
 use crate::codec::{self, PageIdentity, Shape, chunk};
+use crate::storage::{MemoryStore, PageStore, StoreOp, TreeId};
 use crate::table::entry;
+use crate::table::page::PageAddress;
 use crate::txn::read_record;
 
 /// What bytes are read as.
@@ -74,8 +76,10 @@ pub fn read(what: Entry, identity: Identity, bytes: &[u8]) -> Option<Vec<u8>> {
     match what {
         Entry::Chunk => chunk::open(&identity.inner(), 1, 3, bytes).ok().map(<[u8]>::to_vec),
         Entry::PageList => {
-            let mut pages = Vec::new();
-            entry::open_page_list(table, segment, page, bytes, &mut pages).ok()?;
+            let key = PageAddress { segment, page }.to_key().to_vec();
+            let store = MemoryStore::new();
+            store.write(vec![StoreOp::Put { tree: TreeId(table), key, value: bytes.to_vec() }]).ok()?;
+            let pages = entry::read_page_list(&store, table, segment, &[page]).ok()??;
             Some(entry::page_list_bodies(&pages).concat())
         }
         Entry::Directory => {
