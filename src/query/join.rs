@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::lock::Mode;
 use crate::table::table_core::TableCore;
 use crate::table::{Row, Shared, Table, typed};
-use crate::txn::{Engine, OwnRows};
+use crate::txn::{Engine, OwnRows, Snapshot};
 
 type KeyOf<'a, V, K> = Box<dyn Fn(&V) -> Option<K> + Send + Sync + 'a>;
 
@@ -105,6 +105,7 @@ struct Other<L, W> {
     /// None: it is locked, and read as it is.
     number: Option<u64>,
     own: OwnRows<W>,
+    snapshot: Option<Snapshot>,
     keys: PhantomData<fn(L)>,
 }
 
@@ -116,17 +117,24 @@ impl<L: Key, W: Row> Other<L, W> {
         site: &'static std::panic::Location<'static>,
     ) -> Result<Self> {
         let keys = PhantomData;
-        let engine = match source {
-            Source::Db(engine) => engine,
-            Source::Snapshot(snapshot) => &snapshot.engine,
+        let (engine, snapshot) = match source {
+            Source::Db(engine) => (engine, None),
+            Source::Snapshot(snapshot) => (&snapshot.engine, Some(snapshot.clone())),
             Source::Transaction(tx) => {
                 let core = tx.engine.table(table)?;
                 let own = tx.lock_for_scan(&core, &[], None, Mode::S, site, &[])?;
-                return Ok(Other { engine: Arc::clone(&tx.engine), core: Some(core), number: None, own, keys });
+                return Ok(Other {
+                    engine: Arc::clone(&tx.engine),
+                    core: Some(core),
+                    number: None,
+                    own,
+                    snapshot: None,
+                    keys,
+                });
             }
         };
         let core = engine.table_if_any(table)?;
-        Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), keys })
+        Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), snapshot, keys })
     }
 
     fn get(&self, key: L::Ref<'_>) -> Result<Option<Shared<W>>> {
@@ -134,7 +142,11 @@ impl<L: Key, W: Row> Other<L, W> {
         let key = encode_key::<L>(key);
         match self.own.binary_search_by(|(own, _)| own.cmp(&key)) {
             Ok(at) => Ok(self.own[at].1.clone().map(Shared::from_arc)),
-            Err(_) => typed::get(&self.engine.pager, core, self.number, &key),
+            Err(_) => {
+                let found = typed::get(&self.engine.pager, core, self.number, &key);
+                self.snapshot.as_ref().map_or(Ok(()), Snapshot::check_kept)?;
+                found
+            }
         }
     }
 }
