@@ -97,7 +97,7 @@ pub(crate) fn open_by<'a, K: Key, V: Row>(
     let entries = Arc::clone(&index.core);
     let behind = Behind::new(core, index, keys, range.one, bounds);
     let scan = Scan::new(engine, entries, number, registration, (range.low, range.high), Vec::new(), site);
-    Ok(Some(scan.limited(limits).behind(behind).expiring(source.expiry(table))))
+    Ok(Some(source.aged(scan.limited(limits).behind(behind)).expiring(source.expiry(table))))
 }
 
 /// A scan of the entries alone, for a look at its parts: nothing is locked.
@@ -193,8 +193,17 @@ pub(crate) fn get_by<K: Key, V: Row, I: Key>(
     let Some((engine, core, number, _registration)) = source.capture(table, site)? else { return Ok(None) };
     let (found, keys) = resolve(table, &core, definition.name(), &definition.key_shape())?;
     check_ready(&core, &found, number)?;
-    let Some(row_key) = typed::value_at(&engine.pager, &found.core, number, &wanted)? else { return Ok(None) };
+    // Both are asked of the snapshot's age before they count.
+    let kept = || match source {
+        Source::Snapshot(snapshot) => snapshot.check_kept(),
+        Source::Db(_) | Source::Transaction(_) => Ok(()),
+    };
+    let row_key = typed::value_at(&engine.pager, &found.core, number, &wanted);
+    kept()?;
+    let Some(row_key) = row_key? else { return Ok(None) };
     let behind = Behind::new(core, found, keys, true, (KeyBuf::empty(), None));
-    let row = if_alive(source.expiry(table), Some(behind.row(engine, number, &wanted, &row_key)?));
+    let row = behind.row(engine, number, &wanted, &row_key);
+    kept()?;
+    let row = if_alive(source.expiry(table), Some(row?));
     row.map(|row| Ok((decode_stored_key::<K>(table.name(), &row_key)?, row))).transpose()
 }

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::lock::Mode;
 use crate::table::table_core::TableCore;
 use crate::table::{Expiry, Row, Shared, Table, if_alive, typed};
-use crate::txn::{Engine, OwnRows};
+use crate::txn::{Engine, OwnRows, Snapshot};
 
 type KeyOf<'a, V, K> = Box<dyn Fn(&V) -> Option<K> + Send + Sync + 'a>;
 
@@ -105,6 +105,7 @@ struct Other<L, W> {
     /// None: it is locked, and read as it is.
     number: Option<u64>,
     own: OwnRows<W>,
+    snapshot: Option<Snapshot>,
     expiry: Option<Expiry<W>>,
     keys: PhantomData<fn(L)>,
 }
@@ -117,17 +118,25 @@ impl<L: Key, W: Row> Other<L, W> {
         site: &'static std::panic::Location<'static>,
     ) -> Result<Self> {
         let (keys, expiry) = (PhantomData, source.expiry(table));
-        let engine = match source {
-            Source::Db(engine) => engine,
-            Source::Snapshot(snapshot) => &snapshot.engine,
+        let (engine, snapshot) = match source {
+            Source::Db(engine) => (engine, None),
+            Source::Snapshot(snapshot) => (&snapshot.engine, Some(snapshot.clone())),
             Source::Transaction(tx) => {
                 let core = tx.engine.table(table)?;
                 let own = tx.lock_for_scan(&core, &[], None, Mode::S, site, &[])?;
-                return Ok(Other { engine: Arc::clone(&tx.engine), core: Some(core), number: None, own, expiry, keys });
+                return Ok(Other {
+                    engine: Arc::clone(&tx.engine),
+                    core: Some(core),
+                    number: None,
+                    own,
+                    snapshot: None,
+                    expiry,
+                    keys,
+                });
             }
         };
         let core = engine.table_if_any(table)?;
-        Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), expiry, keys })
+        Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), snapshot, expiry, keys })
     }
 
     fn get(&self, key: L::Ref<'_>) -> Result<Option<Shared<W>>> {
@@ -135,7 +144,11 @@ impl<L: Key, W: Row> Other<L, W> {
         let key = encode_key::<L>(key);
         let row = match self.own.binary_search_by(|(own, _)| own.cmp(&key)) {
             Ok(at) => self.own[at].1.clone().map(Shared::from_arc),
-            Err(_) => typed::get(&self.engine.pager, core, self.number, &key)?,
+            Err(_) => {
+                let found = typed::get(&self.engine.pager, core, self.number, &key);
+                self.snapshot.as_ref().map_or(Ok(()), Snapshot::check_kept)?;
+                found?
+            }
         };
         Ok(if_alive(self.expiry, row))
     }

@@ -37,7 +37,7 @@ impl<'a> Source<'a> {
         let scan = match self {
             Source::Db(_) | Source::Snapshot(_) => {
                 let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
-                Scan::new(engine, core, number, registration, (low, high), Vec::new(), site)
+                self.aged(Scan::new(engine, core, number, registration, (low, high), Vec::new(), site))
             }
             Source::Transaction(tx) => {
                 let engine = &tx.engine;
@@ -91,6 +91,7 @@ impl<'a> Source<'a> {
                 // Allowed in every closure: it wants no lock, and on a scan's worker it runs right there.
                 let engine = &snapshot.engine;
                 engine.check_alive()?;
+                snapshot.check_age()?;
                 let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
                 Ok(Some((engine, core, snapshot.registration.number(), None)))
             }
@@ -104,6 +105,14 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// A scan of a snapshot ends when the snapshot's time is over.
+    pub(super) fn aged<V: Row>(self, scan: Scan<'a, V>) -> Scan<'a, V> {
+        match self {
+            Source::Snapshot(snapshot) => scan.of_snapshot(snapshot),
+            Source::Db(_) | Source::Transaction(_) => scan,
+        }
+    }
+
     /// What a scan would read now, for a look at its parts: nothing is locked. None when there is no such table.
     pub(crate) fn look<K: Key, V: Row>(
         self,
