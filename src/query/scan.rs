@@ -15,7 +15,7 @@ use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 use crate::table::typed::{TypedPage, read_keys, read_page};
 use crate::table::{ReadAhead, Row, Shared};
-use crate::txn::{Engine, OwnRows};
+use crate::txn::{Engine, OwnRows, Snapshot};
 
 /// With fewer segments than this, a segment is cut into runs of pages.
 const SEGMENTS_TO_STEAL: usize = 16;
@@ -33,6 +33,8 @@ pub(crate) struct Scan<'a, V> {
     table: Arc<TableCore>,
     number: u64,
     _registration: Option<Registration>,
+    /// Whose number it is, if it may be taken away while the scan is under way.
+    snapshot: Option<&'a Snapshot>,
     low: KeyBuf,
     high: Option<KeyBuf>,
     own: OwnRows<V>,
@@ -112,8 +114,13 @@ impl<'a, V: Row> Scan<'a, V> {
         own: OwnRows<V>,
         site: &'static Location<'static>,
     ) -> Self {
-        let (limits, reverse) = (Vec::new(), false);
-        Scan { engine, site, table, number, _registration: registration, low, high, own, limits, reverse }
+        let (snapshot, limits, reverse) = (None, Vec::new(), false);
+        Scan { engine, site, table, number, _registration: registration, snapshot, low, high, own, limits, reverse }
+    }
+
+    pub(crate) fn of_snapshot(mut self, snapshot: &'a Snapshot) -> Self {
+        self.snapshot = Some(snapshot);
+        self
     }
 
     pub(crate) fn reversed(mut self, reverse: bool) -> Self {
@@ -139,14 +146,24 @@ impl<'a, V: Row> Scan<'a, V> {
         check_all(&self.limits, format_args!("while it read the table {:?}", self.table.name()))
     }
 
-    fn directory(&self) -> Option<Arc<Directory>> {
+    /// What was taken out of the table, if it is that of the scan's number.
+    ///
+    /// # Errors
+    /// `SnapshotTooOld`, whatever it failed of: older versions may have gone while it was taken.
+    #[inline]
+    fn kept<T>(&self, taken: Result<T>) -> Result<T> {
+        self.snapshot.map_or(Ok(()), Snapshot::check_kept)?;
+        taken
+    }
+
+    fn directory(&self) -> Result<Option<Arc<Directory>>> {
         let empty = self.high.as_ref().is_some_and(|high| *high <= self.low);
-        if empty { None } else { self.table.directory(Some(self.number)) }
+        if empty { Ok(None) } else { self.kept(Ok(self.table.directory(Some(self.number)))) }
     }
 
     /// The range cut into parts that may be folded by different threads.
     pub(crate) fn parts(&self) -> Result<Parts> {
-        let mut parts = self.segments();
+        let mut parts = self.segments()?;
         if parts.list.len() < SEGMENTS_TO_STEAL {
             for part in std::mem::take(&mut parts.list) {
                 self.check()?;
@@ -165,8 +182,8 @@ impl<'a, V: Row> Scan<'a, V> {
     }
 
     /// The range cut into segments, for those who go through it alone: no page list is loaded for it.
-    pub(crate) fn segments(&self) -> Parts {
-        let Some(directory) = self.directory() else { return Parts::default() };
+    pub(crate) fn segments(&self) -> Result<Parts> {
+        let Some(directory) = self.directory()? else { return Ok(Parts::default()) };
         let covered = &directory.segments()[directory.covering(&self.low, self.high.as_deref())];
         let rows = covered.iter().map(|segment| segment.rows()).sum();
         let mut list: Vec<_> =
@@ -174,11 +191,11 @@ impl<'a, V: Row> Scan<'a, V> {
         if self.reverse {
             list.reverse();
         }
-        Parts { list, rows, segments: covered.len() }
+        Ok(Parts { list, rows, segments: covered.len() })
     }
 
     fn pages(&self, segment: &Arc<Segment>) -> Result<(Arc<PageList>, Range<usize>)> {
-        let list = self.engine.pager.list(&self.table, segment, Some(self.number))?;
+        let list = self.kept(self.engine.pager.list(&self.table, segment, Some(self.number)))?;
         let pages = list.covering(&self.low, self.high.as_deref());
         Ok((list, pages))
     }
@@ -217,8 +234,8 @@ impl<'a, V: Row> Scan<'a, V> {
     ) -> Result<Option<ControlFlow<()>>> {
         let Some(at) = self.next_page(pages)? else { return Ok(None) };
         let slots = &pages.list.slots[at.clone()];
-        let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut pages.ahead)?;
-        let Some(page) = read else { return Ok(Some(ControlFlow::Continue(()))) };
+        let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut pages.ahead);
+        let Some(page) = self.kept(read)? else { return Ok(Some(ControlFlow::Continue(()))) };
         let (rows, own) = self.covered(pages, at.start, &page.bytes);
         if !own.is_empty() {
             return Ok(Some(self.merge(&page.bytes, rows, own, &mut |found| match found {
@@ -240,8 +257,8 @@ impl<'a, V: Row> Scan<'a, V> {
         let mut pages = self.enter(part)?;
         while let Some(at) = self.next_page(&mut pages)? {
             let slots = &pages.list.slots[at.clone()];
-            let read = read_keys(&self.engine.pager, &self.table, slots, self.number, &mut pages.ahead)?;
-            let Some(bytes) = read else { continue };
+            let read = read_keys(&self.engine.pager, &self.table, slots, self.number, &mut pages.ahead);
+            let Some(bytes) = self.kept(read)? else { continue };
             let (rows, own) = self.covered(&pages, at.start, &bytes);
             let flow = self.merge(&bytes, rows, own, &mut |found| match found {
                 Found::Page(at) => key(bytes.key(at)),
