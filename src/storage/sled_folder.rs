@@ -19,6 +19,19 @@ const UNFINISHED_SUFFIX: &str = ".generating";
 const ASIDE_PREFIX: &str = "aside.";
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(50);
 
+/// The files in which values can be, for a repair to search: sled's data, and what it puts into files of their own.
+pub(crate) fn raw_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = vec![folder.join(DATA)];
+    let blobs = folder.join(BLOBS);
+    if blobs.is_dir() {
+        for entry in fs::read_dir(blobs)? {
+            paths.push(entry?.path());
+        }
+    }
+    paths.retain(|path| path.is_file());
+    Ok(paths)
+}
+
 /// A folder of sled's, beside the copy of its settings.
 #[derive(Debug, Clone)]
 pub(super) struct SledFolder {

@@ -6,7 +6,7 @@ use super::engine::Engine;
 use crate::codec::{Key, Shape, check_row, encode_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::catalog::{check_definition, program_definition};
-use crate::table::table_core::TableCore;
+use crate::table::table_core::{Definition, TableCore};
 use crate::table::{Row, Table};
 
 impl Engine {
@@ -59,16 +59,32 @@ impl Engine {
             learn(table, row, &mut definition.row_shape)?;
         }
         let complete = row.is_some() && definition.row_shape.is_complete();
+        let core = self.add_table(definition)?;
+        core.set_checked(table.type_id());
+        core.looked_at(complete);
+        Ok(core)
+    }
+
+    /// Makes an empty table. Nobody else may be making one of this name.
+    pub(crate) fn add_table(&self, definition: Definition) -> Result<Arc<TableCore>> {
         let segment = self.pager.fresh_id();
-        let core = self.commit_definition(definition, |number, definition| {
+        self.commit_definition(definition, |number, definition| {
             let core = TableCore::empty(definition, number, segment);
             core.settle(&self.pager.cache);
             self.catalog.add(Arc::clone(&core));
             core
-        })?;
-        core.set_checked(table.type_id());
-        core.looked_at(complete);
-        Ok(core)
+        })
+    }
+
+    /// Replaces the stored row shape of a table by one that says more.
+    pub(crate) fn replace_shape(&self, core: &Arc<TableCore>, row_shape: Shape) -> Result<()> {
+        let definition = Definition { row_shape, ..core.definition() };
+        self.commit_definition(definition, |_, definition| {
+            core.set_row_shape(definition.row_shape);
+            self.catalog.mark_dirty(core.id());
+            Arc::clone(core)
+        })
+        .map(drop)
     }
 
     /// A shape that was traced without a row may have parts that only a row shows. The rows put first complete it.
@@ -89,14 +105,11 @@ impl Engine {
                 format!("the rows of table {:?} have another shape: {difference}", table.name()),
             ));
         }
+        let complete = after.row_shape.is_complete();
         if after != before {
-            self.commit_definition(after.clone(), |_, definition| {
-                core.set_row_shape(definition.row_shape);
-                self.catalog.mark_dirty(core.id());
-                Arc::clone(&core)
-            })?;
+            self.replace_shape(&core, after.row_shape)?;
         }
-        core.looked_at(after.row_shape.is_complete());
+        core.looked_at(complete);
         drop(checking);
         Ok(core)
     }

@@ -15,10 +15,10 @@ use crate::table::typed::decode_one;
 /// What is charged for a write beside its bytes: record and tree overhead.
 const WRITE_OVERHEAD: usize = 16;
 
-/// The image of a row: encoded in the set's arena, and decoded.
+/// The image of a row: encoded in the set's arena, and decoded where its type is known.
 pub(crate) struct RowImage {
     range: Range<usize>,
-    row: Arc<dyn AnyRow>,
+    row: Option<Arc<dyn AnyRow>>,
     heap: usize,
 }
 
@@ -101,7 +101,16 @@ impl WriteSet {
     ) -> Option<Write> {
         let range = start..self.arena.len();
         self.bytes += key.len() + range.len() + WRITE_OVERHEAD;
-        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row, heap }) })
+        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row: Some(row), heap }) })
+    }
+
+    /// Adds a row of which only the bytes are known.
+    pub(crate) fn put_bytes(&mut self, core: &Arc<TableCore>, key: KeyBuf, row: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(row);
+        self.bytes += key.len() + row.len() + WRITE_OVERHEAD;
+        let image = RowImage { range: start..self.arena.len(), row: None, heap: 0 };
+        self.table_mut(core).rows.insert(key, Write { image: Some(image) });
     }
 
     /// How far the set has come, for [`take_back`](Self::take_back).
@@ -137,7 +146,7 @@ impl WriteSet {
     /// The row that a write leaves, through whatever type it is read.
     fn row<V: Row>(&self, table: &TableWrites, key: &[u8], write: &Write) -> Result<Option<Arc<V>>> {
         let Some(image) = &write.image else { return Ok(None) };
-        match downcast_row(Arc::clone(&image.row)) {
+        match image.row.clone().and_then(downcast_row) {
             Some(row) => Ok(Some(row)),
             // It was written through another type of the same shape.
             None => decode_one(&table.core, key, self.image_bytes(image)).map(|row| Some(Arc::new(row))),
@@ -170,10 +179,10 @@ impl WriteSet {
     /// of the row types, so it is done before any latch.
     pub(crate) fn own_rows(&mut self) {
         for write in self.tables.iter_mut().flat_map(|table| table.rows.values_mut()) {
-            if let Some(image) = &mut write.image
-                && Arc::get_mut(&mut image.row).is_none()
+            if let Some(row) = write.image.as_mut().and_then(|image| image.row.as_mut())
+                && Arc::get_mut(row).is_none()
             {
-                image.row = AnyRow::duplicate(&*image.row);
+                *row = AnyRow::duplicate(&**row);
             }
         }
     }
@@ -185,7 +194,7 @@ impl WriteSet {
             for (key, write) in rows {
                 let image = write.image.map(|image| Image {
                     bytes: &arena[image.range],
-                    decoded: Some(image.row),
+                    decoded: image.row,
                     heap: image.heap,
                 });
                 each(&core, &key, image);

@@ -27,6 +27,7 @@ mod file;
 mod group;
 mod record;
 mod recover;
+mod salvage;
 mod space;
 mod state;
 mod writer;
@@ -35,6 +36,7 @@ use std::time::Duration;
 
 pub(crate) use record::Payload;
 pub(crate) use recover::{TailInfo, replay};
+pub(crate) use salvage::{Damage, salvage};
 pub(crate) use space::Reservation;
 pub(crate) use writer::Journal;
 
