@@ -32,6 +32,7 @@
 //! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
 //! - [`Query`]: ranges, limits, folds. [`Access`]: one service over all three.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
+//! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
 //!
@@ -81,7 +82,9 @@ pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{Projected, Query};
-pub use recovery::{BackupReport, CompactReport, TableReport, VerifyReport};
+pub use recovery::{
+    BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport, repair,
+};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
 pub use txn::{Footprint, Snapshot, Transaction, TransactionOptions};

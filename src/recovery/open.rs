@@ -268,10 +268,6 @@ pub(super) fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(Dire
         return Err(Error::corrupted("the directory has an entry with an unknown key; run repair"));
     }
     let notes = take_gone(&mut entries, &mut stale)?;
-    if !stale.is_empty() {
-        store.write(stale)?;
-        store.sync()?;
-    }
     let mut directory = DirectoryState::default();
     notes.into_iter().for_each(|key| directory.add_note(key));
     for (_, key, value) in entries.values() {
@@ -279,6 +275,11 @@ pub(super) fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(Dire
     }
     check_directory(&mut directory, root)?;
     let catalog = build_catalog(&entries)?;
+    // Not before all is proved: with an older root, because the newest is damaged, what is removed would be what counts.
+    if !stale.is_empty() {
+        store.write(stale)?;
+        store.sync()?;
+    }
     Ok((directory, catalog))
 }
 

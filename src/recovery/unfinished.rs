@@ -108,7 +108,7 @@ impl Drop for Unfinished {
 }
 
 /// Lets go of an open store, all of it on disk.
-fn close(engine: &Engine, keeper: &Keeper) -> Result<()> {
+pub(super) fn close(engine: &Engine, keeper: &Keeper) -> Result<()> {
     engine.close();
     let written = keeper.close(engine);
     let journal = engine.journal.as_ref().map_or(Ok(()), |journal| journal.close());

@@ -143,7 +143,7 @@ fn segment_key(kind: u8, table: u32, segment: u64, checkpoint: u64) -> Vec<u8> {
     key
 }
 
-fn catalog_key(table: u32, checkpoint: u64, part: u16) -> Vec<u8> {
+pub(crate) fn catalog_key(table: u32, checkpoint: u64, part: u16) -> Vec<u8> {
     let mut key = vec![CATALOG];
     key.extend_from_slice(&table.to_be_bytes());
     key.extend_from_slice(&checkpoint.to_be_bytes());

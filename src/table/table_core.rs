@@ -27,6 +27,11 @@ pub(crate) struct Definition {
     pub(crate) row_shape: Shape,
 }
 
+impl Definition {
+    /// The key shape of a table whose own was lost: its keys are read as whatever the program says.
+    pub(crate) const UNKNOWN_KEYS: &str = "";
+}
+
 /// Rows that are looked at to complete a stored shape. What they all leave open (the inside of an option that is never
 /// there, say) stays open.
 const LOOKS: u32 = 64;

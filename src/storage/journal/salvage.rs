@@ -22,6 +22,8 @@ pub(crate) struct Damage {
     pub(crate) file: PathBuf,
     pub(crate) offset: u64,
     pub(crate) what: String,
+    /// The last commit whose record was there, if it is known.
+    pub(crate) last_commit: Option<u64>,
 }
 
 /// Shows the commits above `after` whose records are whole to `visit`, in order. Gives the damaged places.
@@ -55,7 +57,7 @@ pub(crate) fn salvage(
                 Find::Damaged(_, commit) if commit <= after || commit >= end => {}
                 Find::Damaged(offset, commit) => {
                     let what = format!("records are damaged, the last of them that of commit {commit}");
-                    damages.push(Damage { file: path_of(dir, number), offset, what });
+                    damages.push(Damage { file: path_of(dir, number), offset, what, last_commit: Some(commit) });
                 }
             }
         }
@@ -94,7 +96,7 @@ impl File {
     fn read(dir: &Path, number: u64, damages: &mut Vec<Damage>) -> Option<File> {
         let path = path_of(dir, number);
         let mut tell = |offset, what: &str| {
-            damages.push(Damage { file: path.clone(), offset, what: what.to_owned() });
+            damages.push(Damage { file: path.clone(), offset, what: what.to_owned(), last_commit: None });
         };
         let Ok(raw) = RawFile::open(path.clone()) else {
             tell(0, "the file cannot be opened");

@@ -1,0 +1,238 @@
+//! Salvage: the rows of a damaged store, as they were at its last checkpoint and then as its journal goes on.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::carve::Carved;
+use super::report::{DamagedRange, FileDamage};
+use super::search::{Range, Versions, listed_page};
+use super::structure::{Holds, Part, TablePlan};
+use crate::codec::{PageBytes, Shape, show_key};
+use crate::error::Result;
+use crate::storage::journal;
+use crate::table::page::StoredPage;
+use crate::table::table_core::{Definition, TableCore};
+use crate::txn::{Engine, RawWriter, Record, read_record};
+
+/// Writes what is saved into a new database.
+pub(super) struct Salvage<'a> {
+    engine: &'a Engine,
+    writer: RawWriter<'a>,
+    carved: &'a Carved,
+    /// The tables of the new database by their numbers in the old one, with what is wrong with them.
+    pub(super) tables: BTreeMap<u32, Saved>,
+}
+
+/// A table of the new database.
+pub(super) struct Saved {
+    pub(super) core: Arc<TableCore>,
+    pub(super) is_named: bool,
+    pub(super) ranges: Vec<DamagedRange>,
+}
+
+/// The definitions that the journal still has, by table: the newest of each.
+pub(super) fn definitions_in_journal(folder: &Path) -> Result<BTreeMap<u32, Definition>> {
+    let mut definitions = BTreeMap::new();
+    journal::salvage(folder, 0, &mut |commit, bytes| {
+        if let Ok(Record::Table(definition)) = read_record(commit, bytes) {
+            definitions.insert(definition.id, definition);
+        }
+        Ok(())
+    })?;
+    Ok(definitions)
+}
+
+/// What a search for the rows of a range came to.
+#[derive(Default, PartialEq, Eq)]
+struct Found {
+    rows: u64,
+    checksum: u64,
+}
+
+impl<'a> Salvage<'a> {
+    pub(super) fn new(engine: &'a Engine, carved: &'a Carved) -> Self {
+        Salvage { engine, writer: RawWriter::new(engine), carved, tables: BTreeMap::new() }
+    }
+
+    /// Writes the rows of a table as of the last checkpoint.
+    pub(super) fn table(&mut self, plan: TablePlan) -> Result<()> {
+        let core = self.make_table(plan.id, plan.definition)?;
+        let mut versions = None;
+        let mut ranges = Vec::new();
+        for part in &plan.parts {
+            let range = (&*part.low, part.high.as_deref());
+            let counts = match &part.holds {
+                Holds::Unknown(_, counts) => *counts,
+                Holds::Page(stored) | Holds::LastPage(stored) => {
+                    if let Some(page) = listed_page(self.carved, plan.id, stored.address, (stored.rows, stored.checksum)) {
+                        self.page(&core, &page)?;
+                        if matches!(part.holds, Holds::LastPage(_)) {
+                            ranges.extend(self.behind(&core, plan.id, &page, range, &mut versions)?);
+                        }
+                        continue;
+                    }
+                    Some((u64::from(stored.rows), stored.checksum))
+                }
+            };
+            let versions = versions.get_or_insert_with(|| Versions::new(self.carved, plan.id));
+            let found = self.search(&core, versions, range, &|_| true)?;
+            if counts != Some((found.rows, found.checksum)) {
+                let cause = self.cause(plan.id, part);
+                ranges.push(damaged_range(&core, range, counts.map(|(rows, _)| rows), found.rows, cause));
+            }
+        }
+        if let Some(saved) = self.tables.get_mut(&plan.id) {
+            saved.ranges = ranges;
+        }
+        self.writer.finish()
+    }
+
+    fn page(&mut self, core: &Arc<TableCore>, page: &PageBytes) -> Result<()> {
+        page.iter().try_for_each(|(key, row)| self.writer.write(core, key, Some(row)))
+    }
+
+    /// Behind the last page of a segment there may have been another segment, whose entry is lost. Of the pages there,
+    /// those count that were written for a segment of which no entry is left.
+    fn behind(
+        &mut self,
+        core: &Arc<TableCore>,
+        table: u32,
+        page: &PageBytes,
+        (low, high): Range<'_>,
+        versions: &mut Option<Versions>,
+    ) -> Result<Option<DamagedRange>> {
+        let versions = versions.get_or_insert_with(|| Versions::new(self.carved, table));
+        // The least key behind the last one.
+        let low = page.len().checked_sub(1).map_or(low.to_vec(), |last| [page.key(last), &[0]].concat());
+        let carved = self.carved;
+        let is_unknown =
+            |segment| !carved.entries.contains_key(&(table, segment)) && !carved.gone.contains_key(&(table, segment));
+        let found = self.search(core, versions, (&low, high), &is_unknown)?;
+        let cause = || "no directory entry names these pages".to_owned();
+        Ok((found.rows > 0).then(|| damaged_range(core, (&low, high), None, found.rows, cause())))
+    }
+
+    fn search(
+        &mut self,
+        core: &Arc<TableCore>,
+        versions: &Versions,
+        range: Range<'_>,
+        of_segment: &dyn Fn(u64) -> bool,
+    ) -> Result<Found> {
+        let mut found = Found::default();
+        versions.rows(self.carved, range, of_segment, &mut |key, row| {
+            found.rows += 1;
+            found.checksum = found.checksum.wrapping_add(PageBytes::of_row(key, row).checksum());
+            self.writer.write(core, key, Some(row))
+        })?;
+        Ok(found)
+    }
+
+    fn cause(&self, table: u32, part: &Part) -> String {
+        let (Holds::Page(StoredPage { address, .. }) | Holds::LastPage(StoredPage { address, .. })) = part.holds else {
+            let Holds::Unknown(why, _) = &part.holds else { return String::new() };
+            return why.clone();
+        };
+        let page = format!("page {} of segment {}", address.page, address.segment);
+        match self.carved.damage_of((table, address)) {
+            Some((file, offset)) => format!("{page} is damaged, {} offset {offset}", file.display()),
+            None => format!("{page} is missing"),
+        }
+    }
+
+    /// Writes what the journal has of commits above `after`. Gives its damaged places, and which commits are lost.
+    pub(super) fn journal(
+        &mut self,
+        folder: &Path,
+        after: Option<u64>,
+    ) -> Result<(Vec<FileDamage>, Vec<RangeInclusive<u64>>)> {
+        let mut last = after;
+        let mut lost = Vec::new();
+        let mut damages = Vec::new();
+        let found = journal::salvage(folder, after.unwrap_or(0), &mut |commit, bytes| {
+            if let Some(last) = last
+                && commit > last + 1
+            {
+                lost.push(last + 1..=commit - 1);
+            }
+            last = Some(commit);
+            match read_record(commit, bytes) {
+                Ok(Record::Table(definition)) => self.definition(definition),
+                Ok(Record::Rows(rows)) => rows.iter().try_for_each(|row| {
+                    let core = self.table_of(row.table)?;
+                    self.writer.write(&core, row.key, row.row)
+                }),
+                // Its checksums are right, so it is none of ours.
+                Err(error) => {
+                    let what = error.to_string();
+                    damages.push(FileDamage { file: folder.to_owned(), offset: 0, what });
+                    lost.push(commit..=commit);
+                    Ok(())
+                }
+            }
+        })?;
+        self.writer.finish()?;
+        for journal::Damage { file, offset, what, last_commit } in found {
+            damages.push(FileDamage { file, offset, what });
+            // Behind the last record that is whole.
+            if let Some(commit) = last_commit
+                && last.is_none_or(|last| commit > last)
+            {
+                lost.push(last.map_or(commit, |last| last + 1)..=commit);
+                last = Some(commit);
+            }
+        }
+        Ok((damages, lost))
+    }
+
+    fn definition(&mut self, definition: Definition) -> Result<()> {
+        let saved = self.tables.get(&definition.id).map(|saved| (Arc::clone(&saved.core), saved.is_named));
+        match saved {
+            None => self.make_table(definition.id, Some(definition)).map(drop),
+            Some((core, true)) => self.engine.replace_shape(&core, definition.row_shape),
+            Some((_, false)) => Ok(()),
+        }
+    }
+
+    fn table_of(&mut self, id: u32) -> Result<Arc<TableCore>> {
+        match self.tables.get(&id) {
+            Some(saved) => Ok(Arc::clone(&saved.core)),
+            None => self.make_table(id, None),
+        }
+    }
+
+    fn make_table(&mut self, id: u32, definition: Option<Definition>) -> Result<Arc<TableCore>> {
+        let is_named = definition.is_some();
+        let mut definition = definition.unwrap_or_else(|| Definition {
+            id,
+            name: format!("table-{id}"),
+            version: 1,
+            key_shape: Definition::UNKNOWN_KEYS.to_owned(),
+            row_shape: Shape::Unknown,
+        });
+        // Only a name that was made up here can be in use.
+        while self.engine.catalog.find(&definition.name).is_some() {
+            definition.name.push('+');
+        }
+        definition.id = self.engine.catalog.fresh_id();
+        let core = self.engine.add_table(definition)?;
+        self.tables.insert(id, Saved { core: Arc::clone(&core), is_named, ranges: Vec::new() });
+        Ok(core)
+    }
+}
+
+fn damaged_range(
+    core: &TableCore,
+    (low, high): Range<'_>,
+    rows: Option<u64>,
+    found: u64,
+    cause: String,
+) -> DamagedRange {
+    let shape = core.definition().key_shape;
+    let from = if low.is_empty() { "the first".to_owned() } else { show_key(&shape, low) };
+    let to = high.map_or("the end".to_owned(), |high| show_key(&shape, high));
+    let keys = format!("from {from} up to {to}");
+    DamagedRange { low: low.to_vec(), high: high.map(<[u8]>::to_vec), keys, rows, found, cause }
+}
