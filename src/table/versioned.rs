@@ -71,6 +71,11 @@ impl<T: Clone> Versioned<T> {
         let keep = self.commit < commit && registry.needs_since(self.commit);
         let first = keep && self.older.is_empty();
         if keep {
+            // Where readers come and go all the time there is never a moment without one, so whoever adds to a growing
+            // pile looks through it. Each doubling is looked through once.
+            if self.older.len() > 1 && self.older.len().is_power_of_two() {
+                self.prune(registry);
+            }
             self.older.push((self.commit, self.newest.clone()));
         }
         self.commit = self.commit.max(commit);
@@ -103,5 +108,21 @@ mod tests {
         assert!(!value.prune(&registry));
         let _reader = registry.register(99);
         assert!(value.edit(100, &registry).1, "the registry has forgotten it");
+    }
+
+    #[test]
+    fn versions_do_not_pile_up_under_readers_that_take_turns() {
+        let registry = Arc::new(Registry::default());
+        let _long = registry.register(1);
+        let mut value = Versioned::new(1, 1);
+        let mut reader = registry.register(1);
+        for commit in 2..1_000 {
+            *value.edit(commit, &registry).0 = commit;
+            // The next one comes before the last one goes.
+            let next = registry.register(commit);
+            drop(std::mem::replace(&mut reader, next));
+            assert!(value.older.len() <= 4, "{} older versions for 2 readers", value.older.len());
+            assert_eq!((value.at(1), value.at(commit)), (Some(&1), Some(&commit)));
+        }
     }
 }
