@@ -119,11 +119,16 @@ impl SledFolder {
         File::options().read(true).write(true).open(self.path.join(DATA))
     }
 
-    /// Renames snapshots so that sled does not find them and builds its state from its log alone. Returns the names
-    /// that they had and have.
+    /// Renames snapshots, if one is damaged, so that sled does not find them and builds its state from its log alone.
+    /// Returns the names that they had and have. Where all of them are whole it is the log that is damaged, and reading
+    /// all of it would make sled overwrite what it takes for torn.
     pub(super) fn set_snapshots_aside(&self) -> io::Result<Vec<(PathBuf, PathBuf)>> {
         let mut moved = Vec::new();
-        for snapshot in self.snapshots()? {
+        let snapshots = self.snapshots()?;
+        if snapshots.iter().all(|snapshot| snapshot_is_whole(snapshot)) {
+            return Ok(moved);
+        }
+        for snapshot in snapshots {
             let name = snapshot.file_name().unwrap_or_default().to_string_lossy();
             let aside = self.path.join(format!("{ASIDE_PREFIX}{name}"));
             fs::rename(&snapshot, &aside)?;
@@ -181,6 +186,13 @@ pub(super) fn retry<T, E>(
         std::thread::sleep(pause);
         pause = (pause * 2).min(RETRY_PAUSE_MAX);
     }
+}
+
+/// sled ends a snapshot with a length, and with the checksum of what is before that.
+fn snapshot_is_whole(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|bytes| {
+        bytes.split_last_chunk::<12>().is_some_and(|(rest, end)| crc32fast::hash(rest).to_le_bytes() == end[8..])
+    })
 }
 
 /// sled ends its settings with a checksum, and goes on with a warning where it does not fit.
