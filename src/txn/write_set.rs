@@ -192,11 +192,8 @@ impl WriteSet {
         let WriteSet { tables, arena, .. } = self;
         for TableWrites { core, rows } in tables {
             for (key, write) in rows {
-                let image = write.image.map(|image| Image {
-                    bytes: &arena[image.range],
-                    decoded: image.row,
-                    heap: image.heap,
-                });
+                let image =
+                    write.image.map(|image| Image { bytes: &arena[image.range], decoded: image.row, heap: image.heap });
                 each(&core, &key, image);
             }
         }

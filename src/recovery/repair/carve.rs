@@ -140,7 +140,8 @@ impl Carved {
                 };
                 let crc = bytes.get(HEADER_BYTES - 4..).and_then(|rest| rest.first_chunk()).copied();
                 let crc = u32::from_le_bytes(crc.unwrap_or_default());
-                let place = Place { file, bytes: length, offset, kind: frame.kind, commit: identity.commit, chunk, crc };
+                let place =
+                    Place { file, bytes: length, offset, kind: frame.kind, commit: identity.commit, chunk, crc };
                 let owner = (identity.table, PageAddress { segment: identity.segment, page: identity.page });
                 let places = self.places.entry(owner).or_default();
                 let same = |known: &Place| {
@@ -164,6 +165,11 @@ impl Carved {
     /// Every owner with its places.
     pub(super) fn all(&self) -> impl Iterator<Item = (Owner, &[Place])> {
         self.places.iter().map(|(owner, places)| (*owner, &places[..]))
+    }
+
+    /// The newest commit that a page or a page list is of.
+    pub(super) fn newest_commit(&self) -> u64 {
+        self.places.values().flatten().map(|place| place.commit).max().unwrap_or(0)
     }
 
     /// The tables of which anything is left.

@@ -13,6 +13,7 @@
 //! No type of the program is needed.
 
 mod carve;
+mod commits;
 mod report;
 mod salvage;
 mod search;
@@ -26,8 +27,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::carve::Carved;
+use self::commits::Commits;
 pub use self::report::{DamagedRange, FileDamage, RepairReport, RepairedTable};
-use self::salvage::{Salvage, definitions_in_journal};
+use self::salvage::Salvage;
 use self::structure::Structure;
 use super::open::open_locked;
 use super::unfinished::{Unfinished, close};
@@ -124,14 +126,9 @@ fn fill(
 }
 
 fn salvage_all(salvage: &mut Salvage<'_>, damaged: &Path, carved: &Carved, slots: &Slots) -> Result<RepairReport> {
-    let mut structure = Structure::new(carved, slots);
     let journal = damaged.join(names::JOURNAL);
-    if structure.tables.iter().any(|plan| plan.definition.is_none()) {
-        let mut definitions = definitions_in_journal(&journal)?;
-        for plan in &mut structure.tables {
-            plan.definition = plan.definition.take().or_else(|| definitions.remove(&plan.id));
-        }
-    }
+    let mut commits = Commits::read(&journal)?;
+    let structure = Structure::new(carved, slots, &commits);
     let mut damages = Vec::new();
     let root = damaged.join(names::ROOT);
     damages.extend(slots.damaged.iter().map(|&offset| damage(&root, offset, "the slot of a root is damaged")));
@@ -139,12 +136,20 @@ fn salvage_all(salvage: &mut Salvage<'_>, damaged: &Path, carved: &Carved, slots
         damages.push(damage(&root, 0, "the root file is missing"));
     }
     damages.extend(carved.unreadable.iter().map(|(file, offset)| damage(file, *offset, "it cannot be read")));
-    for plan in structure.tables {
+    for mut plan in structure.tables {
+        plan.definition = plan.definition.or_else(|| commits.definitions.remove(&plan.id));
         salvage.table(plan)?;
     }
-    let (in_journal, lost_commits) = salvage.journal(&journal, structure.last_commit)?;
-    damages.extend(in_journal);
-    Ok(RepairReport { tables: Vec::new(), damages, lost_commits, is_proved: structure.is_proved })
+    let in_journal = salvage.journal(&journal, structure.last_commit)?;
+    damages.extend(in_journal.damages);
+    Ok(RepairReport {
+        tables: Vec::new(),
+        damages,
+        lost_commits: in_journal.lost,
+        // All that a closed store has is in its pages.
+        may_lack_last_commits: in_journal.end_is_lost && !structure.is_closed,
+        is_proved: structure.is_proved,
+    })
 }
 
 fn damage(file: &Path, offset: u64, what: &str) -> FileDamage {

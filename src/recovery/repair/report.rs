@@ -15,6 +15,8 @@ pub struct RepairReport {
     /// Commits of which the record in the journal is lost, as far as their numbers are known. What came after them is in
     /// the new store all the same.
     pub lost_commits: Vec<RangeInclusive<u64>>,
+    /// The end of the journal is damaged, so that the last commits may be lost; how many is not known.
+    pub may_lack_last_commits: bool,
     /// The directory could be compared with a root, and is the one that was on disk. If not, rows that were removed may
     /// have come back, and a stretch of keys may be missing without a mention.
     pub is_proved: bool,
@@ -73,6 +75,7 @@ impl RepairReport {
     pub fn is_exact(&self) -> bool {
         self.is_proved
             && self.lost_commits.is_empty()
+            && !self.may_lack_last_commits
             && self.tables.iter().all(|table| table.is_named && table.ranges.is_empty())
     }
 
@@ -94,6 +97,9 @@ impl fmt::Display for RepairReport {
         self.damages.iter().try_for_each(|damage| writeln!(f, "{damage}"))?;
         for commits in &self.lost_commits {
             writeln!(f, "journal: commits {} to {} are lost", commits.start(), commits.end())?;
+        }
+        if self.may_lack_last_commits {
+            writeln!(f, "journal: its end is damaged, and the last commits may be lost")?;
         }
         if !self.is_proved {
             writeln!(f, "no root proves the directory: removed rows may have come back")?;

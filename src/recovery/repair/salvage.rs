@@ -32,16 +32,12 @@ pub(super) struct Saved {
     pub(super) ranges: Vec<DamagedRange>,
 }
 
-/// The definitions that the journal still has, by table: the newest of each.
-pub(super) fn definitions_in_journal(folder: &Path) -> Result<BTreeMap<u32, Definition>> {
-    let mut definitions = BTreeMap::new();
-    journal::salvage(folder, 0, &mut |commit, bytes| {
-        if let Ok(Record::Table(definition)) = read_record(commit, bytes) {
-            definitions.insert(definition.id, definition);
-        }
-        Ok(())
-    })?;
-    Ok(definitions)
+/// What is wrong with the journal.
+pub(super) struct InJournal {
+    pub(super) damages: Vec<FileDamage>,
+    /// Commits whose records are lost.
+    pub(super) lost: Vec<RangeInclusive<u64>>,
+    pub(super) end_is_lost: bool,
 }
 
 /// What a search for the rows of a range came to.
@@ -66,7 +62,9 @@ impl<'a> Salvage<'a> {
             let counts = match &part.holds {
                 Holds::Unknown(_, counts) => *counts,
                 Holds::Page(stored) | Holds::LastPage(stored) => {
-                    if let Some(page) = listed_page(self.carved, plan.id, stored.address, (stored.rows, stored.checksum)) {
+                    if let Some(page) =
+                        listed_page(self.carved, plan.id, stored.address, (stored.rows, stored.checksum))
+                    {
                         self.page(&core, &page)?;
                         if matches!(part.holds, Holds::LastPage(_)) {
                             ranges.extend(self.behind(&core, plan.id, &page, range, &mut versions)?);
@@ -142,12 +140,8 @@ impl<'a> Salvage<'a> {
         }
     }
 
-    /// Writes what the journal has of commits above `after`. Gives its damaged places, and which commits are lost.
-    pub(super) fn journal(
-        &mut self,
-        folder: &Path,
-        after: Option<u64>,
-    ) -> Result<(Vec<FileDamage>, Vec<RangeInclusive<u64>>)> {
+    /// Writes what the journal has of commits above `after`.
+    pub(super) fn journal(&mut self, folder: &Path, after: Option<u64>) -> Result<InJournal> {
         let mut last = after;
         let mut lost = Vec::new();
         let mut damages = Vec::new();
@@ -174,7 +168,7 @@ impl<'a> Salvage<'a> {
             }
         })?;
         self.writer.finish()?;
-        for journal::Damage { file, offset, what, last_commit } in found {
+        for journal::Damage { file, offset, what, last_commit } in found.places {
             damages.push(FileDamage { file, offset, what });
             // Behind the last record that is whole.
             if let Some(commit) = last_commit
@@ -184,7 +178,7 @@ impl<'a> Salvage<'a> {
                 last = Some(commit);
             }
         }
-        Ok((damages, lost))
+        Ok(InJournal { damages, lost, end_is_lost: found.end_is_lost })
     }
 
     fn definition(&mut self, definition: Definition) -> Result<()> {

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::carve::{Carved, Entry};
+use super::commits::Commits;
 use crate::codec::KeyBuf;
 use crate::codec::frame::FrameKind;
 use crate::recovery::directory_state::{DirectoryState, Subject};
@@ -29,6 +30,8 @@ pub(super) struct Structure {
     pub(super) is_proved: bool,
     /// Commits up to this one are in the pages. None without a root: then as much of the journal as there is counts.
     pub(super) last_commit: Option<u64>,
+    /// The root says that the store was closed.
+    pub(super) is_closed: bool,
 }
 
 /// One table: its definition, if it is left, and parts that cover all keys.
@@ -66,15 +69,17 @@ struct Chosen<'a> {
 type Segments<'a> = BTreeMap<u32, Vec<Chosen<'a>>>;
 
 impl Structure {
-    pub(super) fn new(carved: &Carved, slots: &Slots) -> Structure {
-        for root in &slots.roots {
-            let entries = newest(carved, root.number);
-            if state_of(carved, root.number, entries.values().copied()).is(root) {
-                return Self::of(carved, Some(root), true, with_lists(carved, entries.into_values()));
+    pub(super) fn new(carved: &Carved, slots: &Slots, commits: &Commits) -> Structure {
+        // With a slot damaged, the root that is left may be an older one, whose pages are gone by now.
+        let root = slots.roots.first().filter(|_| slots.damaged.is_empty());
+        for candidate in &slots.roots {
+            // An older one is as good where the journal has all that followed.
+            let counts = Some(candidate) == root || commits.go_on_from(candidate.last_commit, carved.newest_commit());
+            let entries = newest(carved, candidate.number);
+            if counts && state_of(carved, candidate.number, entries.values().copied()).is(candidate) {
+                return Self::of(carved, Some(candidate), true, with_lists(carved, entries.into_values()));
             }
         }
-        // With a slot damaged, the root that is left may be an older one, whose directory is gone by now.
-        let root = slots.roots.first().filter(|_| slots.damaged.is_empty());
         let limit = root.map_or(u64::MAX, |root| root.number);
         let mut segments = with_lists(carved, newest(carved, limit).into_values());
         segments.values_mut().for_each(drop_superseded);
@@ -88,7 +93,8 @@ impl Structure {
     fn of(carved: &Carved, root: Option<&Root>, is_proved: bool, mut segments: Segments<'_>) -> Structure {
         let limit = root.map_or(u64::MAX, |root| root.number);
         let ids = if is_proved {
-            let named = carved.catalog.keys().filter(|(_, checkpoint, _)| *checkpoint <= limit).map(|(table, ..)| *table);
+            let named =
+                carved.catalog.keys().filter(|(_, checkpoint, _)| *checkpoint <= limit).map(|(table, ..)| *table);
             named.chain(segments.keys().copied()).collect::<BTreeSet<u32>>().into_iter().collect()
         } else {
             carved.tables()
@@ -99,7 +105,8 @@ impl Structure {
             parts: parts(segments.remove(&id).unwrap_or_default(), is_proved),
         };
         let tables = ids.into_iter().map(plan).collect();
-        Structure { tables, is_proved, last_commit: root.map(|root| root.last_commit) }
+        let (last_commit, is_closed) = (root.map(|root| root.last_commit), root.is_some_and(|root| root.clean));
+        Structure { tables, is_proved, last_commit, is_closed }
     }
 }
 
@@ -117,7 +124,8 @@ impl IsOf for DirectoryState {
 fn newest(carved: &Carved, limit: u64) -> BTreeMap<(u32, u64), &Entry> {
     let mut newest = BTreeMap::new();
     for (key, entries) in &carved.entries {
-        let Some(checkpoint) = entries.iter().map(|entry| entry.entry.checkpoint).filter(|at| *at <= limit).max() else {
+        let Some(checkpoint) = entries.iter().map(|entry| entry.entry.checkpoint).filter(|at| *at <= limit).max()
+        else {
             continue;
         };
         let notes = carved.gone.get(key).map_or(&[][..], Vec::as_slice);

@@ -10,6 +10,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Position;
 use super::file::{FIRST_RECORD, Identity, numbers, path_of};
 use super::record::{HEADER_BYTES, Head, Link, record_bytes};
 use crate::error::{Error, Result};
@@ -26,42 +27,65 @@ pub(crate) struct Damage {
     pub(crate) last_commit: Option<u64>,
 }
 
-/// Shows the commits above `after` whose records are whole to `visit`, in order. Gives the damaged places.
+/// What salvage found wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Damages {
+    pub(crate) places: Vec<Damage>,
+    /// Commits behind the last one that is left may be lost: it is not known how many there were.
+    pub(crate) end_is_lost: bool,
+}
+
+/// Shows the commits above `after` whose records are whole to `visit`, in order.
 ///
 /// # Errors
 ///
 /// Errors of `visit`, and `Io` if the folder cannot be listed; one that is not there is an empty journal.
-pub(crate) fn salvage(
-    dir: &Path,
-    after: u64,
-    visit: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
-) -> Result<Vec<Damage>> {
+pub(crate) fn salvage(dir: &Path, after: u64, visit: &mut dyn FnMut(u64, &[u8]) -> Result<()>) -> Result<Damages> {
     let numbers = match numbers(&OsFiles, dir) {
         Ok(numbers) => numbers,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(Error::io("list the journal files in", dir, error)),
     };
+    let mut damages = Damages { places: Vec::new(), end_is_lost: numbers.is_empty() };
     let ends = ends(dir, &numbers);
-    let mut damages = Vec::new();
     let mut last = after;
+    // Where the last record that counts ends, and up to where the records know that all was on disk.
+    let (mut reached, mut synced) = (Position::default(), Position::default());
     for (&number, end) in numbers.iter().zip(ends) {
-        let Some(file) = File::read(dir, number, &mut damages) else { continue };
+        let before = damages.places.len();
+        let file = File::read(dir, number, &mut damages.places);
+        damages.end_is_lost |= damages.places.len() > before;
+        let Some(file) = file else { continue };
+        let mut len = 0;
         for found in file.finds() {
             match found {
-                Find::Record(head, payload) if head.commit > last && head.commit < end => {
-                    last = head.commit;
-                    visit(head.commit, payload)?;
+                Find::Record { head, payload, offset } if head.commit < end => {
+                    reached = Position { file: number, offset };
+                    synced = synced.max(head.synced);
+                    len = head.file_len().max(len);
+                    if head.commit > last {
+                        last = head.commit;
+                        damages.end_is_lost = false;
+                        visit(head.commit, payload)?;
+                    }
                 }
-                Find::Record(..) => {}
                 // A torn tail is no damage where the next file goes on before it.
-                Find::Damaged(_, commit) if commit <= after || commit >= end => {}
-                Find::Damaged(offset, commit) => {
+                Find::Record { .. } => {}
+                Find::Damaged { commit, .. } if commit <= after || commit >= end => {}
+                Find::Damaged { offset, commit } => {
                     let what = format!("records are damaged, the last of them that of commit {commit}");
-                    damages.push(Damage { file: path_of(dir, number), offset, what, last_commit: Some(commit) });
+                    damages.places.push(Damage { file: path_of(dir, number), offset, what, last_commit: Some(commit) });
                 }
             }
         }
+        if len > file.bytes.len() as u64 {
+            let what = format!("the file was cut: it had {len} bytes");
+            let offset = file.bytes.len() as u64;
+            damages.places.push(Damage { file: path_of(dir, number), offset, what, last_commit: None });
+            damages.end_is_lost = true;
+        }
     }
+    damages.end_is_lost |= synced > reached;
     Ok(damages)
 }
 
@@ -82,9 +106,14 @@ fn ends(dir: &Path, numbers: &[u64]) -> Vec<u64> {
 /// What stands at a place of a file.
 enum Find<'a> {
     /// A record whose own checksums are right.
-    Record(Head, &'a [u8]),
-    /// The offset of a stretch in which nothing is whole, and the last commit whose record was in it.
-    Damaged(u64, u64),
+    Record {
+        head: Head,
+        payload: &'a [u8],
+        /// Where it ends.
+        offset: u64,
+    },
+    /// A stretch in which nothing is whole, and the last commit whose record was in it.
+    Damaged { offset: u64, commit: u64 },
 }
 
 struct File {
@@ -115,11 +144,11 @@ impl File {
     /// The number of the first commit that belongs to this file, by its link or else by its first record.
     fn first_commit(&self) -> Option<u64> {
         self.finds().find_map(|found| match found {
-            Find::Record(head, payload) if head.commit == 0 => {
+            Find::Record { head, payload, .. } if head.commit == 0 => {
                 Link::decode(0, payload).map(|link| link.last_commit + 1)
             }
-            Find::Record(head, _) => Some(head.commit),
-            Find::Damaged(..) => None,
+            Find::Record { head, .. } => Some(head.commit),
+            Find::Damaged { .. } => None,
         })
     }
 
@@ -138,10 +167,10 @@ impl File {
                     && let Some(payload) = whole_payload(&self.bytes, at, &head)
                 {
                     offset = at + record_bytes(payload.len()) as usize;
-                    let record = Find::Record(head, payload);
+                    let record = Find::Record { head, payload, offset: offset as u64 };
                     let Some((at, _)) = lost.take() else { return Some(record) };
                     waiting = Some(record);
-                    return Some(Find::Damaged(at, head.commit.saturating_sub(1)));
+                    return Some(Find::Damaged { offset: at, commit: head.commit.saturating_sub(1) });
                 }
                 let commit = head.map_or(0, |head| head.commit);
                 if commit > 0 || self.bytes[at..].iter().take(8).any(|byte| *byte != 0) {
@@ -150,7 +179,7 @@ impl File {
                 offset += 8;
             }
             // Behind the last record, only what was recognised is known to have been one.
-            lost.take().filter(|(_, commit)| *commit > 0).map(|(at, commit)| Find::Damaged(at, commit))
+            lost.take().filter(|(_, commit)| *commit > 0).map(|(offset, commit)| Find::Damaged { offset, commit })
         })
     }
 }

@@ -13,7 +13,11 @@ fn salvaged(dir: &Path, after: u64) -> (Vec<u64>, Vec<Damage>) {
         Ok(())
     })
     .unwrap();
-    (numbers, damages)
+    (numbers, damages.places)
+}
+
+fn end_is_lost(dir: &Path) -> bool {
+    salvage(dir, 0, &mut |_, _| Ok(())).unwrap().end_is_lost
 }
 
 /// Writes commits over some files; gives where each ends.
@@ -51,6 +55,7 @@ fn one_damaged_record_costs_one_commit() {
             // Without a header nothing says that there was a record at the end.
             let known = lost < 60 || at != start;
             assert_eq!(told, if known { vec![(path_of(&dir, file), start)] } else { Vec::new() }, "{lost} at {at}");
+            assert!(!end_is_lost(&dir), "the numbers tell");
             change(&dir, file, |bytes| bytes[at as usize] ^= 1);
         }
     }
@@ -68,14 +73,25 @@ fn a_file_without_its_header_or_its_link_or_cut_costs_no_other() {
     let (numbers, damages) = salvaged(&dir, 0);
     assert_eq!(numbers, (1..=60).filter(|number| !(first..=last).contains(number)).collect::<Vec<u64>>());
     assert_eq!((damages.len(), damages[0].offset), (1, 0));
+    assert!(!end_is_lost(&dir), "commits behind are left");
     std::fs::write(path_of(&dir, 2), &good).unwrap();
     change(&dir, 2, |bytes| bytes[4100] ^= 1);
     assert_eq!(salvaged(&dir, 0).0, (1..=60).collect::<Vec<u64>>());
     std::fs::write(path_of(&dir, 2), &good[..4300]).unwrap();
     let (numbers, _) = salvaged(&dir, 0);
     assert!(numbers.contains(&(first - 1)) && numbers.contains(&(last + 1)) && numbers.len() < 60);
+    assert!(!end_is_lost(&dir));
+    // The same for the last file: nobody knows what was in it.
+    let file = ends[59].file;
+    let good = std::fs::read(path_of(&dir, file)).unwrap();
+    change(&dir, file, |bytes| bytes[..4096].fill(0));
+    assert!(end_is_lost(&dir));
+    // Cut behind a record, which knows that the file was longer.
+    std::fs::write(path_of(&dir, file), &good[..ends[58].offset as usize]).unwrap();
+    assert!(ends[58].file == file && end_is_lost(&dir));
     std::fs::remove_dir_all(&dir).unwrap();
     assert_eq!(salvaged(&dir, 0), (Vec::new(), Vec::new()));
+    assert!(end_is_lost(&dir));
 }
 
 #[test]
@@ -104,5 +120,5 @@ fn a_torn_tail_whose_numbers_were_given_again_is_of_no_account() {
     })
     .unwrap();
     assert_eq!(found, (1..=9).map(|number| (number, number > 7)).collect::<Vec<_>>());
-    assert_eq!(damages, []);
+    assert_eq!(damages.places, []);
 }
