@@ -86,14 +86,27 @@ impl Cache {
         }
     }
 
-    /// As [`evict`](Self::evict), but waits for the commits that hold pages when the budget is far exceeded. The caller
-    /// has no lock and no latch. Those who hold pages wait for the disk and the commit latch only, never for this gate.
+    /// As [`evict`](Self::evict), for commits. When what could be thrown out is by itself more than the budget, it waits
+    /// for the commits that hold pages, and goes on until that is no longer so or everything was looked at twice: writers
+    /// that fill pages faster than a few steps a call throw them out pay for what they fill. The caller has no lock and
+    /// no latch. Those who hold pages wait for the disk and the commit latch only, never for this gate.
     pub(crate) fn evict_patiently(&self) {
-        if self.used() > self.budget.saturating_mul(2) {
-            self.evict_through(self.gate.write());
-        } else {
-            self.evict();
+        if !self.is_flooded() {
+            return self.evict();
         }
+        let slots = self.clock.lock().len();
+        for _ in 0..=2 * slots / STEPS_PER_CALL {
+            if !self.is_flooded() {
+                break;
+            }
+            self.evict_through(self.gate.write());
+        }
+    }
+
+    /// Whether clean pages and decoded rows alone exceed the budget.
+    #[inline]
+    fn is_flooded(&self) -> bool {
+        self.used().saturating_sub(self.dirty()) > self.budget
     }
 
     fn evict_through(&self, gate: RwLockWriteGuard<'_, ()>) {
