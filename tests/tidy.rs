@@ -139,6 +139,29 @@ fn file_names_are_nouns() {
     });
 }
 
+#[test]
+fn the_tests_that_the_table_of_traps_names_are_there() {
+    let design =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("DESIGN.md")).expect("DESIGN.md is there");
+    let named: Vec<&str> = tests_of_traps(&design).collect();
+    assert!(named.len() > 15, "the table was not found: {named:?}");
+    let sources = sources(&["src", "tests"]);
+    let missing: Vec<&str> = named
+        .into_iter()
+        .filter(|name| !sources.iter().any(|source| source.code.contains(&format!("fn {name}("))))
+        .collect();
+    assert!(missing.is_empty(), "DESIGN.md names tests that are not there: {missing:?}");
+}
+
+/// The names of functions in the last column of the table of traps.
+fn tests_of_traps(design: &str) -> impl Iterator<Item = &str> {
+    let table =
+        design.lines().skip_while(|line| !line.starts_with("| trap of sled")).take_while(|line| !line.is_empty());
+    let last = table.filter_map(|line| line.trim_end_matches([' ', '|']).rsplit(" | ").next());
+    let quoted = last.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    quoted.filter(|name| name.contains('_') && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()))
+}
+
 const EVERYWHERE: &[&str] = &["src", "tests", "benches", "examples", "fuzz"];
 
 type Found = Vec<(usize, String)>;

@@ -60,6 +60,13 @@ pub(crate) struct PageIdentity {
     pub(crate) commit: u64,
 }
 
+impl PageIdentity {
+    /// Whether it is that of this page, of whatever commit.
+    pub(crate) fn is_of(&self, table: u32, segment: u64, page: u64) -> bool {
+        (self.table, self.segment, self.page) == (table, segment, page)
+    }
+}
+
 /// An opened frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
@@ -107,6 +114,19 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Frame<'_>, WireFault> {
     } else {
         Err(WireFault::new(bytes.len() - rest.len(), "bytes follow where the frame should end"))
     }
+}
+
+/// Opens a frame that `bytes` must hold exactly, and gives its body. It must be of this kind and of this owner; its
+/// commit is not looked at.
+pub(crate) fn open_as<'a>(kind: FrameKind, owner: &PageIdentity, bytes: &'a [u8]) -> Result<&'a [u8], WireFault> {
+    let frame = open(bytes)?;
+    if frame.kind != kind {
+        return Err(WireFault::new(5, "a frame of another kind"));
+    }
+    if !frame.identity.is_of(owner.table, owner.segment, owner.page) {
+        return Err(WireFault::new(8, "a frame of another owner"));
+    }
+    Ok(frame.body)
 }
 
 /// Opens a frame at the front of `bytes` and returns what follows it. This is what carving uses: try it at each place
@@ -205,6 +225,23 @@ mod tests {
             prop_assert!(open(&bytes).is_err());
             bytes.splice(0..0, MAGIC);
             prop_assert!(open(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn a_frame_of_another_kind_or_owner_is_refused() {
+        let owner = PageIdentity { table: 1, segment: 2, page: 3, commit: 4 };
+        let mut out = Vec::new();
+        seal(FrameKind::Chunk, &owner, b"body", &mut out);
+        let later = PageIdentity { commit: 9, ..owner };
+        assert_eq!(open_as(FrameKind::Chunk, &later, &out), Ok(&b"body"[..]), "the commit is not asked for");
+        assert_eq!(open_as(FrameKind::Page, &owner, &out).map_err(|fault| fault.at), Err(5));
+        for other in [
+            PageIdentity { table: 9, ..owner },
+            PageIdentity { segment: 9, ..owner },
+            PageIdentity { page: 9, ..owner },
+        ] {
+            assert_eq!(open_as(FrameKind::Chunk, &other, &out).map_err(|fault| fault.at), Err(8), "{other:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod chunk;
 pub(crate) mod frame;
+pub(crate) mod interpolation;
 pub(crate) mod wire;
 
 mod key;

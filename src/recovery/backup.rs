@@ -51,8 +51,8 @@ impl Keeper {
         let folder = Unfinished::begin(&self.disk.files, target)?;
         let store = SledStore::open_copy(folder.place(), &names::sled_folder(1))?;
         let root = copy_pages(engine, &self.disk, Arc::new(store)).and_then(|()| self.last_root(engine));
-        // Closed before its folder is removed, where something failed.
-        drop(self.disk.pages.end());
+        // Let go of before its folder is removed, where something failed.
+        self.disk.discard_copy();
         let root = root?;
         complete(engine, &self.disk.files, folder, |mark| at(root, mark))
     }

@@ -17,7 +17,6 @@ use super::open::read_directory;
 use super::sweep::check_whole;
 use crate::error::{Error, Result};
 use crate::storage::{PageStore, Root, SledStore, names};
-use crate::table::pager::Pager;
 use crate::txn::Engine;
 
 /// What a compaction gained.
@@ -68,13 +67,13 @@ impl Keeper {
         match copied {
             Ok(old) => {
                 // Its folder goes: whether it could be closed well does not matter.
-                let _ = old.close();
+                let _ = old.discard();
                 drop(old);
                 SledStore::remove_folder(&self.disk.dir, &old_name)?;
                 Ok(CompactReport { bytes_before, bytes_after: self.disk.pages.size_on_disk()? })
             }
             Err(NotSwitched::Kept(error)) => {
-                drop(self.disk.pages.end());
+                self.disk.discard_copy();
                 // The first error is the one to report; what stays is removed by the next opening.
                 let _ = SledStore::remove_folder(&self.disk.dir, &name);
                 Err(error)
@@ -102,7 +101,7 @@ fn switch(
         copy.sync()?;
         // As an opening would read it.
         let (_, catalog) = read_directory(&*copy, &state.root)?;
-        check_whole(&Pager::new(copy, 0, state.root.next_id), &catalog)
+        check_whole(&*copy, &catalog)
     };
     prepare().map_err(NotSwitched::Kept)?;
     let next = |root: &Root| Root { number: root.number + 1, sled_folder: name.to_owned(), ..root.clone() };

@@ -28,6 +28,14 @@ impl Disk {
         }
         Ok(bytes)
     }
+
+    /// Ends the copying of the page store, if it is going on, of which the copy is going to be removed.
+    pub(super) fn discard_copy(&self) {
+        if let Some(copy) = self.pages.end() {
+            // Nothing of it is wanted.
+            let _ = copy.discard();
+        }
+    }
 }
 
 impl std::fmt::Debug for Disk {

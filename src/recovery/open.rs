@@ -10,7 +10,7 @@ use super::checkpoint::CheckpointState;
 use super::directory_state::{DirectoryState, Subject};
 use super::disk::Disk;
 use super::keeper::Keeper;
-use super::replay::apply_record;
+use super::replay::Replay;
 use super::sweep::{count_live_bytes, sweep};
 use crate::codec::KeyBuf;
 use crate::error::{Error, ErrorKind, Result};
@@ -115,7 +115,7 @@ fn open_existing(
     let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
     let mut unswept = false;
     if !root.clean || root.sweep {
-        unswept = !sweep(&pager, &catalog)?;
+        unswept = !sweep(&*pages, &catalog)?;
     } else {
         // Closing was cut off after its root: the first checkpoint frees what is left.
         root.free.iter().for_each(|(table, key)| pager.free(*table, [PageAddress::from_key(*key)]));
@@ -127,9 +127,10 @@ fn open_existing(
     root.sweep = unswept;
     let folder = dir.join(names::JOURNAL);
     let closed_at = root.clean.then_some(root.journal);
-    let tail = journal::replay(&*files, &folder, root.replay_start(), closed_at, &mut |commit, bytes| {
-        apply_record(&pager, &catalog, commit, bytes)
-    })?;
+    let mut replay = Replay::new(&pager, &catalog);
+    let take = &mut |commit, bytes: &[u8]| replay.take(commit, bytes);
+    let tail = journal::replay(&*files, &folder, root.replay_start(), closed_at, take)?;
+    replay.finish()?;
     let (last_commit, next_file) = (tail.last_commit, tail.next_file);
     let replayed = last_commit > root.last_commit;
     let journal = Journal::create(files, &folder, next_file, Some(tail), journal_options(options))?;

@@ -11,36 +11,37 @@ use std::ops::ControlFlow;
 use crate::error::{Error, Result};
 use crate::storage::{PageStore, StoreOp, TreeId};
 use crate::table::catalog::Catalog;
-use crate::table::entry::open_page_list;
+use crate::table::entry::read_page_list;
 use crate::table::page::PageAddress;
-use crate::table::pager::Pager;
 use crate::table::table_core::TableCore;
+
+type Addresses = HashSet<PageAddress, ahash::RandomState>;
 
 /// Removes the orphans of all tables, and counts what is left. To be called before the journal is replayed. False when
 /// a table was left as it is.
-pub(crate) fn sweep(pager: &Pager, catalog: &Catalog) -> Result<bool> {
+pub(crate) fn sweep(store: &dyn PageStore, catalog: &Catalog) -> Result<bool> {
     let (mut swept, mut bytes) = (true, 0);
-    for tree in pager.store.trees()? {
+    for tree in store.trees()? {
         if tree == TreeId::DIRECTORY {
-            bytes += bytes_in(&*pager.store, tree)?;
+            bytes += bytes_in(store, tree)?;
             continue;
         }
         match catalog.by_id(tree.0) {
-            Some(table) => swept &= sweep_table(pager, &table, &mut bytes)?,
+            Some(table) => swept &= sweep_table(store, &table, &mut bytes)?,
             // A table of which no root ever knew.
-            None => pager.store.drop_tree(tree)?,
+            None => store.drop_tree(tree)?,
         }
     }
-    pager.store.set_live_bytes(bytes);
+    store.set_live_bytes(bytes);
     Ok(swept)
 }
 
-fn sweep_table(pager: &Pager, table: &TableCore, bytes: &mut u64) -> Result<bool> {
-    let live = live_keys(pager, table)?;
+fn sweep_table(store: &dyn PageStore, table: &TableCore, bytes: &mut u64) -> Result<bool> {
+    let live = live_addresses(store, table)?;
     let tree = TreeId(table.id());
     let mut orphans = Vec::new();
-    pager.store.scan(tree, &[], &mut |key, value| {
-        if live.as_ref().is_some_and(|live| !live.contains(key)) {
+    store.scan(tree, &[], &mut |key, value| {
+        if live.as_ref().is_some_and(|live| !is_among(live, key)) {
             orphans.push(StoreOp::Remove { tree, key: key.to_vec() });
         } else {
             *bytes += value.len() as u64;
@@ -48,7 +49,7 @@ fn sweep_table(pager: &Pager, table: &TableCore, bytes: &mut u64) -> Result<bool
         ControlFlow::Continue(())
     })?;
     if !orphans.is_empty() {
-        pager.store.write(orphans)?;
+        store.write(orphans)?;
     }
     Ok(live.is_some())
 }
@@ -73,14 +74,14 @@ fn bytes_in(store: &dyn PageStore, tree: TreeId) -> Result<u64> {
 ///
 /// # Errors
 /// `Corrupted` with the table of which something is missing.
-pub(crate) fn check_whole(pager: &Pager, catalog: &Catalog) -> Result<()> {
+pub(crate) fn check_whole(store: &dyn PageStore, catalog: &Catalog) -> Result<()> {
     for table in catalog.tables() {
         let missing =
             || Error::corrupted(format!("pages of table {:?} are missing in the page store; run repair", table.name()));
-        let live = live_keys(pager, &table)?.ok_or_else(missing)?;
+        let live = live_addresses(store, &table)?.ok_or_else(missing)?;
         let mut found = 0;
-        pager.store.scan(TreeId(table.id()), &[], &mut |key, _| {
-            found += usize::from(live.contains(key));
+        store.scan(TreeId(table.id()), &[], &mut |key, _| {
+            found += usize::from(is_among(&live, key));
             ControlFlow::Continue(())
         })?;
         if found != live.len() {
@@ -90,24 +91,19 @@ pub(crate) fn check_whole(pager: &Pager, catalog: &Catalog) -> Result<()> {
     Ok(())
 }
 
-/// The keys of all pages and page lists that the directory names. None when a page list is missing.
-fn live_keys(pager: &Pager, table: &TableCore) -> Result<Option<HashSet<Vec<u8>, ahash::RandomState>>> {
-    let mut live = HashSet::default();
+/// The addresses of all pages and page lists that the directory names. None when a page list is missing.
+fn live_addresses(store: &dyn PageStore, table: &TableCore) -> Result<Option<Addresses>> {
+    let mut live = Addresses::default();
     for segment in table.directory(None).iter().flat_map(|directory| directory.segments()) {
-        let mut pages = Vec::new();
-        for id in segment.stored().iter().flat_map(|stored| &stored.lists) {
-            let key = PageAddress { segment: segment.id, page: *id }.to_key();
-            let mut read = Ok(());
-            let found = pager.store.read(TreeId(table.id()), &key, &mut |bytes| {
-                read = open_page_list(table.id(), segment.id, *id, bytes, &mut pages);
-            })?;
-            read?;
-            if !found {
-                return Ok(None);
-            }
-            live.insert(key.to_vec());
-        }
-        live.extend(pages.iter().flat_map(|page| page.stored.addresses()).map(|address| address.to_key().to_vec()));
+        let Some(stored) = segment.stored() else { continue };
+        let Some(pages) = read_page_list(store, table.id(), segment.id, &stored.lists)? else { return Ok(None) };
+        live.extend(stored.lists.iter().map(|id| PageAddress { segment: segment.id, page: *id }));
+        live.extend(pages.iter().flat_map(|page| page.stored.addresses()));
     }
     Ok(Some(live))
+}
+
+/// Whether an entry has one of these addresses for its key.
+fn is_among(live: &Addresses, key: &[u8]) -> bool {
+    key.try_into().is_ok_and(|key| live.contains(&PageAddress::from_key(key)))
 }

@@ -196,6 +196,32 @@ fn a_checkpoint_beside_writers_is_of_one_instant() {
 }
 
 #[test]
+fn changes_of_pages_that_are_not_in_memory_come_back_from_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |n: u64, round: u64| format!("{n:>100} in round {round}");
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    db.transact(|tx| (0..3000).try_for_each(|n| tx.put(TEXTS, n, text(n, 0)))).unwrap();
+    db.close().unwrap();
+    let mut expected: std::collections::BTreeMap<u64, String> = (0..3000).map(|n| (n, text(n, 0))).collect();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    for change in 1..2000u64 {
+        let n = change * 7919 % 3100;
+        if change % 5 == 0 {
+            db.remove(TEXTS, n).unwrap();
+            expected.remove(&n);
+        } else {
+            db.put(TEXTS, n, text(n, change)).unwrap();
+            expected.insert(n, text(n, change));
+        }
+    }
+    assert_eq!(db.status().unwrap().checkpoints, 0);
+    drop(db);
+    let db = open_on(Arc::new(OsFiles), dir.path(), small().cache_bytes(64 << 10)).unwrap();
+    assert_eq!(db.read(TEXTS, |_| true, Clone::clone).unwrap(), expected.into_values().collect::<Vec<_>>());
+    assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
 fn what_a_snapshot_sees_survives_splits_checkpoints_and_eviction() {
     let dir = tempfile::tempdir().unwrap();
     let db = open_on(Arc::new(OsFiles), dir.path(), small().cache_bytes(64 << 10)).unwrap();

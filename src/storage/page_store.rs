@@ -68,6 +68,11 @@ pub(crate) trait PageStore: Send + Sync {
     /// Syncs and lets go of the files. Every later call fails with [`ErrorKind::Closed`]; a second `close` does
     /// nothing.
     fn close(&self) -> Result<()>;
+
+    /// Lets go of the files of a store that is going to be removed: closes it without any care for what is in it.
+    fn discard(&self) -> Result<()> {
+        self.close()
+    }
 }
 
 /// Refuses a batch with a value that the engine could not hold safely.

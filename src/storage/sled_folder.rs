@@ -69,11 +69,10 @@ impl SledFolder {
             }
         }
         let settings = self.path.join(SETTINGS);
-        let is_whole = |path: &Path| fs::read(path).is_ok_and(|bytes| settings_are_whole(&bytes));
-        if is_whole(&settings) {
+        if settings_are_whole(&settings) {
             return Ok(());
         }
-        if is_whole(&self.settings_copy) {
+        if settings_are_whole(&self.settings_copy) {
             fs::copy(&self.settings_copy, &settings)?;
             sync(&settings)?;
         } else if settings.exists() {
@@ -86,8 +85,7 @@ impl SledFolder {
     pub(super) fn settle(&self) -> io::Result<()> {
         let settings = self.path.join(SETTINGS);
         sync(&settings)?;
-        let is_whole = |path: &Path| fs::read(path).is_ok_and(|bytes| settings_are_whole(&bytes));
-        if !is_whole(&self.settings_copy) && is_whole(&settings) {
+        if !settings_are_whole(&self.settings_copy) && settings_are_whole(&settings) {
             fs::copy(&settings, &self.settings_copy)?;
             sync(&self.settings_copy)?;
         }
@@ -104,14 +102,31 @@ impl SledFolder {
         sync_dir(&self.path)
     }
 
-    /// Fails where sled would not be able to read its data while it opens, and would go on without it.
-    pub(super) fn check_readable(&self) -> io::Result<()> {
-        sled_log::check_readable(&self.path, DATA).map(drop)
+    /// Fails where sled would not be able to read its data while it opens, and would go on without it. Returns how many
+    /// bytes it will read; a folder without data has none.
+    pub(super) fn check_readable(&self) -> io::Result<u64> {
+        match File::open(self.path.join(DATA)) {
+            Ok(data) => sled_log::check_readable(&data, self.covered()?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
-    /// The same, and puts on disk what the system may only pretend to have put there.
-    pub(super) fn write_again(&self) -> io::Result<()> {
-        sled_log::write_again(&self.path, DATA).map(drop)
+    /// The same, and puts on disk what the system may only pretend to have put there. Waits for sled's lock on its data,
+    /// and returns whether it was free in time: somebody else's data is left alone.
+    pub(super) fn write_again(&self, limit: Duration) -> io::Result<bool> {
+        let data = match self.open_data() {
+            Ok(data) => data,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let free = lock(&data, limit)?;
+        if free {
+            sled_log::write_again(&data, self.covered()?)?;
+            // Closing alone would not do: a child that is just being started may hold a copy of the handle.
+            data.unlock()?;
+        }
+        Ok(free)
     }
 
     /// A handle of our own on the data, to sync it with: sled's flush only asks the system to begin writing.
@@ -149,12 +164,17 @@ impl SledFolder {
     /// whether it was free in time.
     pub(super) fn wait_unlocked(&self, limit: Duration) -> io::Result<bool> {
         let data = self.open_data()?;
-        retry(limit, || match data.try_lock() {
-            Ok(()) => data.unlock().map(|()| Some(())),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        })
-        .map(|free| free.is_some())
+        let free = lock(&data, limit)?;
+        if free {
+            data.unlock()?;
+        }
+        Ok(free)
+    }
+
+    /// The position up to which the newest snapshot covers the log, by its name.
+    fn covered(&self) -> io::Result<u64> {
+        let position = |path: &PathBuf| u64::from_str_radix(path.extension()?.to_str()?, 16).ok();
+        Ok(self.snapshots()?.iter().filter_map(position).max().unwrap_or(0))
     }
 
     fn snapshots(&self) -> io::Result<Vec<PathBuf>> {
@@ -167,6 +187,16 @@ impl SledFolder {
         }
         Ok(snapshots)
     }
+}
+
+/// Takes the lock on sled's data, if it becomes free in time.
+fn lock(data: &File, limit: Duration) -> io::Result<bool> {
+    retry(limit, || match data.try_lock() {
+        Ok(()) => Ok(Some(())),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    })
+    .map(|locked| locked.is_some())
 }
 
 /// Calls until there is an answer or the time is up, with growing pauses.
@@ -196,9 +226,11 @@ fn snapshot_is_whole(path: &Path) -> bool {
 }
 
 /// sled ends its settings with a checksum, and goes on with a warning where it does not fit.
-fn settings_are_whole(bytes: &[u8]) -> bool {
-    bytes.len() > 8
-        && bytes.split_last_chunk::<4>().is_some_and(|(rest, crc)| crc32fast::hash(rest).to_le_bytes() == *crc)
+fn settings_are_whole(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|bytes| {
+        bytes.len() > 8
+            && bytes.split_last_chunk::<4>().is_some_and(|(rest, crc)| crc32fast::hash(rest).to_le_bytes() == *crc)
+    })
 }
 
 fn sync(path: &Path) -> io::Result<()> {
@@ -214,4 +246,44 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_dir(_dir: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{PageStore, SledStore, StoreOp, TreeId};
+
+    #[test]
+    fn data_that_somebody_has_is_written_again_when_he_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = SledFolder::new(dir.path(), "s");
+        let store = SledStore::open(dir.path(), "s").unwrap();
+        store.write(vec![StoreOp::Put { tree: TreeId(1), key: vec![1], value: vec![7; 4_000] }]).unwrap();
+        store.close().unwrap();
+        let changed = || fs::metadata(dir.path().join("s/db")).unwrap().modified().unwrap();
+        let before = changed();
+        let held = folder.open_data().unwrap();
+        held.lock().unwrap();
+        assert!(!folder.write_again(Duration::ZERO).unwrap());
+        assert_eq!(changed(), before);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| folder.write_again(Duration::from_secs(60)).unwrap());
+            held.unlock().unwrap();
+            assert!(waiting.join().unwrap());
+        });
+        assert!(changed() > before);
+        assert!(folder.wait_unlocked(Duration::ZERO).unwrap(), "the lock is given back");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = SledFolder::new(dir.path(), "s");
+        assert_eq!(folder.check_readable().unwrap(), 0);
+        assert!(folder.write_again(Duration::ZERO).unwrap(), "there is nothing to write");
+        // A folder is what can be opened and not read.
+        fs::create_dir_all(dir.path().join("s/db")).unwrap();
+        folder.check_readable().unwrap_err();
+        folder.write_again(Duration::ZERO).unwrap_err();
+    }
 }

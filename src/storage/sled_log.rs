@@ -4,109 +4,78 @@
 //! overwrites the segments behind with a mark. So one bad sector, or one read that failed, would destroy what is good. A
 //! read that fails here is an error instead, and nothing is touched.
 //!
-//! The engine reads the head of each segment, and all of the segments that its newest snapshot does not cover. A store
-//! that was closed is covered to its end, so little more than heads is read.
+//! The engine reads the head of each segment, and all of the segments that its newest snapshot does not cover. Of those
+//! without a valid head, which are free, it reads no more. A store that was closed is covered to its end, so little more
+//! than heads is read.
 //!
 //! When a store is opened, what is read is also written again and synced. After a sync that failed, the system goes on
 //! showing bytes that it has given up writing, also to the next process; what is built on them would be lost with them
-//! when the power goes.
+//! when the power goes. Of a free segment that is the head alone: it must not become valid again.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
 
 use super::rein::SEGMENT_BYTES;
 
 const HEAD_BYTES: usize = 20;
-const SNAPSHOT_PREFIX: &str = "snap.";
 /// Positions are stored with these bits turned over.
 const POSITION_MASK: u64 = i64::MAX as u64;
 
-/// Reads what opening will read. Returns the number of bytes; a folder without data has none.
-pub(super) fn check_readable(folder: &Path, data: &str) -> io::Result<u64> {
-    match File::open(folder.join(data)) {
-        Ok(mut file) => read_through(&mut file, folder, false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error),
-    }
+/// Reads what opening will read of a log that snapshots cover up to a position. Returns the number of bytes.
+pub(super) fn check_readable(log: &File, covered: u64) -> io::Result<u64> {
+    read_through(log, covered, |_, _, _| Ok(()))
 }
 
-/// Reads what opening will read, and puts on disk what was read. Leaves a file alone that somebody has open: opening it
-/// will be refused.
-pub(super) fn write_again(folder: &Path, data: &str) -> io::Result<u64> {
-    let mut file = match File::options().read(true).write(true).open(folder.join(data)) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(error) => return Err(error),
-    };
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(0),
-        Err(TryLockError::Error(error)) => return Err(error),
-    }
-    let read = read_through(&mut file, folder, true)?;
-    file.sync_data()?;
-    // Closing alone would not do: a child that is just being started may hold a copy of the handle.
-    file.unlock()?;
+/// Reads what opening will read, and puts on disk what was read.
+pub(super) fn write_again(log: &File, covered: u64) -> io::Result<u64> {
+    let read = read_through(log, covered, |mut log, at, bytes| {
+        log.seek(SeekFrom::Start(at))?;
+        log.write_all(bytes)
+    })?;
+    log.sync_data()?;
     Ok(read)
 }
 
-fn read_through(file: &mut File, folder: &Path, again: bool) -> io::Result<u64> {
-    let covered = newest_snapshot(folder)? / SEGMENT_BYTES as u64 * SEGMENT_BYTES as u64;
-    let mut segment = vec![0; SEGMENT_BYTES];
-    let mut read = 0;
-    for at in (0..file.metadata()?.len()).step_by(SEGMENT_BYTES) {
-        file.seek(SeekFrom::Start(at))?;
-        let head = read_full(file, &mut segment[..HEAD_BYTES])?;
-        read += head as u64;
-        if head == HEAD_BYTES && position(&segment[..HEAD_BYTES]) >= covered {
-            let rest = read_full(file, &mut segment[HEAD_BYTES..])?;
-            read += rest as u64;
-            if again {
-                file.seek(SeekFrom::Start(at))?;
-                file.write_all(&segment[..HEAD_BYTES + rest])?;
+/// Shows each place that opening reads to `read`, with what stands there.
+fn read_through(mut log: &File, covered: u64, read: impl Fn(&File, u64, &[u8]) -> io::Result<()>) -> io::Result<u64> {
+    let covered = covered / SEGMENT_BYTES as u64 * SEGMENT_BYTES as u64;
+    let mut bytes = Vec::with_capacity(SEGMENT_BYTES);
+    let mut count = 0;
+    for at in (0..log.metadata()?.len()).step_by(SEGMENT_BYTES) {
+        bytes.clear();
+        log.seek(SeekFrom::Start(at))?;
+        log.take(HEAD_BYTES as u64).read_to_end(&mut bytes)?;
+        match position(&bytes) {
+            // Synced before the snapshot was made that covers it.
+            Some(position) if position < covered => {}
+            Some(_) => {
+                log.take((SEGMENT_BYTES - HEAD_BYTES) as u64).read_to_end(&mut bytes)?;
+                read(log, at, &bytes)?;
             }
+            None => read(log, at, &bytes)?,
         }
+        count += bytes.len() as u64;
     }
-    Ok(read)
+    Ok(count)
 }
 
-/// Reads until the buffer is full or the file ends.
-fn read_full(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read(&mut buffer[done..]) {
-            Ok(0) => break,
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
-}
-
-/// The position in the log that a segment's head names. A damaged head names one that is not covered, or is covered and
-/// then not read by the engine either.
-fn position(head: &[u8]) -> u64 {
-    let mut field = [0; 8];
-    field.copy_from_slice(&head[4..12]);
-    u64::from_le_bytes(field) ^ POSITION_MASK
-}
-
-/// The position up to which the newest snapshot covers the log, by its name.
-fn newest_snapshot(folder: &Path) -> io::Result<u64> {
-    let mut newest = 0;
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let position = name.to_str().and_then(|name| name.strip_prefix(SNAPSHOT_PREFIX));
-        newest = position.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0).max(newest);
-    }
-    Ok(newest)
+/// The position in the log that a segment's head names; none where the head is not valid.
+fn position(head: &[u8]) -> Option<u64> {
+    let (crc, rest) = head.split_first_chunk::<4>()?;
+    let (position, _) = rest.split_first_chunk::<8>()?;
+    let valid = head.len() == HEAD_BYTES && !u32::from_le_bytes(*crc) == crc32fast::hash(rest);
+    valid.then(|| u64::from_le_bytes(*position) ^ POSITION_MASK)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use parking_lot::Mutex;
+
     use super::*;
+    use crate::storage::sled_folder::SledFolder;
     use crate::storage::{PageStore, SledStore, StoreOp, TreeId};
 
     fn written(dir: &Path) -> SledStore {
@@ -117,45 +86,70 @@ mod tests {
         store
     }
 
+    fn head(position: u64) -> [u8; HEAD_BYTES] {
+        let mut head = [0; HEAD_BYTES];
+        head[4..12].copy_from_slice(&(position ^ POSITION_MASK).to_le_bytes());
+        let crc = !crc32fast::hash(&head[4..]);
+        head[..4].copy_from_slice(&crc.to_le_bytes());
+        head
+    }
+
     #[test]
-    fn all_is_read_that_no_snapshot_covers() {
+    fn what_a_snapshot_covers_is_not_read_and_of_free_segments_only_heads_are() {
+        const SEGMENT: u64 = SEGMENT_BYTES as u64;
+        let mut log = tempfile::tempfile().unwrap();
+        let mut damaged = head(9 * SEGMENT);
+        damaged[15] ^= 1;
+        let heads = [head(SEGMENT), head(3 * SEGMENT), [0; HEAD_BYTES], damaged, head(2 * SEGMENT)];
+        for (at, head) in heads.iter().enumerate() {
+            log.seek(SeekFrom::Start(at as u64 * SEGMENT)).unwrap();
+            log.write_all(head).unwrap();
+        }
+        // The last one ends early, and another begins with less than a head.
+        log.set_len(5 * SEGMENT + 10).unwrap();
+        let read = Mutex::new(Vec::new());
+        let keep = |_: &File, at: u64, bytes: &[u8]| {
+            read.lock().push((at / SEGMENT, bytes.len()));
+            Ok(())
+        };
+        // Up to somewhere in the second segment of the log.
+        let count = read_through(&log, 2 * SEGMENT + 5, keep).unwrap();
+        assert_eq!(count, 2 * SEGMENT + 3 * HEAD_BYTES as u64 + 10);
+        assert_eq!(read.into_inner(), [(1, SEGMENT_BYTES), (2, 20), (3, 20), (4, SEGMENT_BYTES), (5, 10)]);
+    }
+
+    #[test]
+    fn the_heads_of_a_log_are_read_as_the_engine_writes_them() {
         let dir = tempfile::tempdir().unwrap();
         let store = written(dir.path());
+        let folder = SledFolder::new(dir.path(), "s");
         let len = fs::metadata(dir.path().join("s/db")).unwrap().len();
         assert!(len > 3 * SEGMENT_BYTES as u64, "{len}");
-        assert_eq!(check_readable(&dir.path().join("s"), "db").unwrap(), len);
+        assert_eq!(folder.check_readable().unwrap(), len);
         store.close().unwrap();
-        // Closing writes a snapshot; only the segments behind its end are read once more.
-        let after = check_readable(&dir.path().join("s"), "db").unwrap();
-        assert!(after * 2 < len, "{after} of {len}");
+        // Closing writes a snapshot; only the segment that it ends in is read once more.
+        let len = fs::metadata(dir.path().join("s/db")).unwrap().len();
+        let heads = len.div_ceil(SEGMENT_BYTES as u64) * HEAD_BYTES as u64;
+        let after = folder.check_readable().unwrap();
+        assert!(after <= heads + SEGMENT_BYTES as u64, "{after} of {len}");
     }
 
     #[test]
-    fn writing_again_changes_nothing_and_leaves_open_stores_alone() {
+    fn writing_again_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().join("s");
-        let store = written(dir.path());
-        assert_eq!(write_again(&folder, "db").unwrap(), 0);
-        store.close().unwrap();
-        // Without its snapshot, all of the log is written again.
-        let snapshot = |name: &std::ffi::OsString| name.to_string_lossy().starts_with(SNAPSHOT_PREFIX);
-        let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(snapshot).for_each(|name| fs::remove_file(folder.join(name)).unwrap());
-        let before = fs::read(folder.join("db")).unwrap();
-        let changed = fs::metadata(folder.join("db")).unwrap().modified().unwrap();
-        assert_eq!(write_again(&folder, "db").unwrap(), before.len() as u64);
-        assert!(fs::metadata(folder.join("db")).unwrap().modified().unwrap() > changed);
-        assert!(fs::read(folder.join("db")).unwrap() == before);
+        written(dir.path()).close().unwrap();
+        let path = dir.path().join("s/db");
+        let before = fs::read(&path).unwrap();
+        let changed = fs::metadata(&path).unwrap().modified().unwrap();
+        // Without its snapshot, all of the log is written again, but for the segments that the engine has overwritten.
+        let log = File::options().read(true).write(true).open(&path).unwrap();
+        let written = write_again(&log, 0).unwrap();
+        let segments = before.chunks(SEGMENT_BYTES);
+        let free = |segment: &[u8]| segment.iter().all(|byte| *byte == 0);
+        let bytes = segments.map(|segment| if free(segment) { HEAD_BYTES } else { segment.len() });
+        assert_eq!(written, bytes.sum::<usize>() as u64);
+        assert!(fs::metadata(&path).unwrap().modified().unwrap() > changed);
+        assert!(fs::read(&path).unwrap() == before);
         drop(SledStore::open(dir.path(), "s").unwrap());
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(check_readable(dir.path(), "db").unwrap(), 0);
-        // A folder is what can be opened and not read.
-        fs::create_dir(dir.path().join("db")).unwrap();
-        assert!(fs::metadata(dir.path().join("db")).unwrap().len() > 0 || cfg!(not(target_os = "linux")));
-        check_readable(dir.path(), "db").unwrap_err();
     }
 }

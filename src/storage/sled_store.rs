@@ -106,8 +106,8 @@ impl SledStore {
         let folder = SledFolder::new(dir, name);
         let failed = |error| Error::io("open the page store in", folder.path(), error);
         folder.prepare().map_err(failed)?;
-        if rein::is_on() {
-            folder.write_again().map_err(failed)?;
+        if rein::is_on() && !folder.write_again(LOCK_WAIT).map_err(failed)? {
+            return Err(locked(folder.path()));
         }
         let db = open_db(&folder)?;
         folder.settle().map_err(failed)?;
@@ -161,6 +161,26 @@ impl SledStore {
                 self.inner.poison.check_writable().and_then(|()| Err(self.inner.closed()))
             }
             Err(Lost::Ended) => Err(self.inner.closed()),
+        }
+    }
+
+    /// Has the writing thread close sled, and ends it.
+    fn end(&self, close: impl FnOnce(&mut Writer) -> Result<()> + Send + 'static) -> Result<()> {
+        if self.inner.open.read().is_none() {
+            return Ok(());
+        }
+        let poisoned = self.inner.poison.check_writable();
+        match self.queue.run(close) {
+            Ok(closed) => {
+                self.queue.end();
+                poisoned.and(closed)
+            }
+            Err(Lost::Ended) => Ok(()),
+            Err(Lost::Hung) => {
+                self.inner.poison.set("did not close in time".to_owned(), true);
+                self.queue.abandon();
+                self.inner.poison.check_writable()
+            }
         }
     }
 }
@@ -219,22 +239,14 @@ impl PageStore for SledStore {
     }
 
     fn close(&self) -> Result<()> {
-        if self.inner.open.read().is_none() {
-            return Ok(());
-        }
-        let poisoned = self.inner.poison.check_writable();
-        match self.queue.run(move |writer| writer.close()) {
-            Ok(closed) => {
-                self.queue.end();
-                poisoned.and(closed)
-            }
-            Err(Lost::Ended) => Ok(()),
-            Err(Lost::Hung) => {
-                self.inner.poison.set("did not close in time".to_owned(), true);
-                self.queue.abandon();
-                self.inner.poison.check_writable()
-            }
-        }
+        self.end(Writer::close)
+    }
+
+    fn discard(&self) -> Result<()> {
+        self.end(|writer| {
+            writer.wrote = false;
+            writer.close()
+        })
     }
 }
 
@@ -392,7 +404,7 @@ fn open_db(folder: &SledFolder) -> Result<sled::Db> {
     }
     // Now all of the log is read.
     let readable = folder.check_readable().map_err(|error| Error::io("read the page store in", folder.path(), error));
-    readable.and_then(|()| open_db_once(folder)).map_err(|_| {
+    readable.and_then(|_| open_db_once(folder)).map_err(|_| {
         folder.put_snapshots_back(&moved);
         error
     })

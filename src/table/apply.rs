@@ -46,7 +46,7 @@ impl Place {
 
 fn place(table: &TableCore, key: &[u8]) -> Option<Place> {
     let segment = table.segment_of(key);
-    let slot = segment.with_list(|list| Arc::clone(&list.slots[list.find(key)]))?;
+    let slot = segment.with_list(|list| Arc::clone(list.slot_of(key)))?;
     Some(Place { segment, slot })
 }
 

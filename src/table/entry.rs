@@ -15,11 +15,12 @@ use super::page::{PageAddress, StoredPage};
 use super::segment::StoredSegment;
 use super::table_core::Definition;
 use crate::codec::chunk::MAX_CHUNKS;
-use crate::codec::frame::{self, FrameKind, PageIdentity};
+use crate::codec::frame::{self, FrameKind, PageIdentity, open_as};
 use crate::codec::wire::{Reader, WireFault, put_bytes, put_u64, put_varint};
 use crate::codec::{KeyBuf, Shape};
 use crate::error::{Error, Result};
 use crate::options::MAX_STORED_BYTES;
+use crate::storage::{PageStore, TreeId};
 
 /// Room that a frame's head takes off an entry.
 const FRAME_ROOM: usize = frame::HEADER_BYTES;
@@ -36,15 +37,6 @@ pub(crate) struct ListedPage {
 fn damaged(what: &str, table: u32, segment: u64, id: u64, fault: WireFault) -> Error {
     Error::corrupted(format!("the {what} {id} of segment {segment} of table {table} is damaged; run repair"))
         .with_source(fault)
-}
-
-/// Opens a frame that must be of this kind and of this identity.
-fn open(kind: FrameKind, identity: PageIdentity, bytes: &[u8]) -> Result<&[u8], WireFault> {
-    let found = frame::open(bytes)?;
-    let same = found.kind == kind
-        && (found.identity.table, found.identity.segment, found.identity.page)
-            == (identity.table, identity.segment, identity.page);
-    if same { Ok(found.body) } else { Err(WireFault::new(5, "an entry of another kind or owner")) }
 }
 
 /// Cuts a page list into entry bodies.
@@ -81,18 +73,12 @@ fn seal(kind: FrameKind, identity: PageIdentity, body: &[u8]) -> Vec<u8> {
 }
 
 /// Reads one entry of a page list and adds its pages.
-pub(crate) fn open_page_list(
-    table: u32,
-    segment: u64,
-    id: u64,
-    bytes: &[u8],
-    pages: &mut Vec<ListedPage>,
-) -> Result<()> {
+fn open_page_list(table: u32, segment: u64, id: u64, bytes: &[u8], pages: &mut Vec<ListedPage>) -> Result<()> {
     let identity = PageIdentity { table, segment, page: id, commit: 0 };
     let read = || -> Result<Vec<ListedPage>, WireFault> {
-        let (chunked, body) = match open(FrameKind::ChunkedPageList, identity, bytes) {
+        let (chunked, body) = match open_as(FrameKind::ChunkedPageList, &identity, bytes) {
             Ok(body) => (true, body),
-            Err(fault) => (false, open(FrameKind::PageList, identity, bytes).map_err(|_| fault)?),
+            Err(fault) => (false, open_as(FrameKind::PageList, &identity, bytes).map_err(|_| fault)?),
         };
         let mut reader = Reader::new(body);
         let mut read = Vec::new();
@@ -103,6 +89,28 @@ pub(crate) fn open_page_list(
     };
     pages.extend(read().map_err(|fault| damaged("page list", table, segment, id, fault))?);
     Ok(())
+}
+
+/// Reads the page list of a segment. None where an entry of it is not there.
+pub(crate) fn read_page_list(
+    store: &dyn PageStore,
+    table: u32,
+    segment: u64,
+    lists: &[u64],
+) -> Result<Option<Vec<ListedPage>>> {
+    let mut pages = Vec::new();
+    for id in lists {
+        let key = PageAddress { segment, page: *id }.to_key();
+        let mut read = Ok(());
+        let found = store.read(TreeId(table), &key, &mut |bytes| {
+            read = open_page_list(table, segment, *id, bytes, &mut pages);
+        })?;
+        read?;
+        if !found {
+            return Ok(None);
+        }
+    }
+    Ok(Some(pages))
 }
 
 fn listed_page(reader: &mut Reader<'_>, chunked: bool) -> Result<ListedPage, WireFault> {
@@ -191,7 +199,7 @@ pub(crate) fn seal_directory_entry(entry: &DirectoryEntry) -> Vec<u8> {
 pub(crate) fn open_directory_entry(table: u32, segment: u64, checkpoint: u64, bytes: &[u8]) -> Result<DirectoryEntry> {
     let identity = PageIdentity { table, segment, page: 0, commit: checkpoint };
     let read = || -> Result<(KeyBuf, StoredSegment), WireFault> {
-        let mut reader = Reader::new(open(FrameKind::Directory, identity, bytes)?);
+        let mut reader = Reader::new(open_as(FrameKind::Directory, &identity, bytes)?);
         let low = KeyBuf::from(reader.bytes()?);
         let rows = reader.varint()?;
         let checksum = reader.u64()?;
@@ -213,7 +221,7 @@ pub(crate) fn gone_entry(table: u32, segment: u64, checkpoint: u64) -> (Vec<u8>,
 /// Checks the value of such a note.
 pub(crate) fn open_gone_entry(table: u32, segment: u64, checkpoint: u64, bytes: &[u8]) -> Result<()> {
     let identity = PageIdentity { table, segment, page: 0, commit: checkpoint };
-    match open(FrameKind::Directory, identity, bytes) {
+    match open_as(FrameKind::Directory, &identity, bytes) {
         Ok([]) => Ok(()),
         Ok(_) => {
             let fault = WireFault::new(frame::HEADER_BYTES, "an entry without a body has one");
@@ -266,7 +274,7 @@ pub(crate) fn catalog_entries(definition: &Definition, checkpoint: u64) -> Vec<(
 /// The body of one part of a catalog entry.
 pub(crate) fn open_catalog_part(table: u32, checkpoint: u64, part: u16, bytes: &[u8]) -> Result<Vec<u8>> {
     let identity = PageIdentity { table, segment: 0, page: u64::from(part), commit: checkpoint };
-    open(FrameKind::Catalog, identity, bytes)
+    open_as(FrameKind::Catalog, &identity, bytes)
         .map(<[u8]>::to_vec)
         .map_err(|fault| damaged("catalog entry", table, 0, checkpoint, fault))
 }

@@ -7,6 +7,7 @@
 use std::ops::Deref;
 
 use crate::codec::KeyBuf;
+use crate::codec::interpolation::count_below;
 
 /// Ascending keys.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +18,7 @@ pub(crate) struct LowKeys {
 
 /// The first eight bytes as a number. Compares as the keys do, but for keys that it cannot tell apart.
 #[inline]
-fn head(key: &[u8]) -> u64 {
+pub(crate) fn head(key: &[u8]) -> u64 {
     match key.first_chunk::<8>() {
         Some(first) => u64::from_be_bytes(*first),
         None => {
@@ -45,7 +46,11 @@ impl LowKeys {
     #[inline]
     fn count(&self, key: &[u8], before: impl Fn(&[u8]) -> bool) -> usize {
         let head = head(key);
-        let from = self.heads.partition_point(|at| *at < head);
+        let (Some(first), Some(last)) = (self.heads.first(), self.heads.last()) else { return 0 };
+        let from = count_below(self.heads.len(), (*first, *last), head, |at| self.heads[at]);
+        if self.heads.get(from) != Some(&head) {
+            return from;
+        }
         let same = self.heads[from..].partition_point(|at| *at == head);
         from + self.keys[from..from + same].partition_point(|at| before(at))
     }

@@ -17,7 +17,7 @@ mod definition;
 pub(crate) mod directory;
 pub(crate) mod entry;
 pub(crate) mod join;
-mod low_keys;
+pub(crate) mod low_keys;
 pub(crate) mod page;
 pub(crate) mod pager;
 mod put_off;

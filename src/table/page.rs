@@ -68,6 +68,7 @@ pub(crate) struct Garbage {
 
 /// One content of a page: bytes if they are in memory, an address if a checkpoint wrote them. Never neither.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Content {
     pub(crate) bytes: Option<Arc<PageBytes>>,
     pub(crate) stored: Option<StoredPage>,
@@ -94,23 +95,25 @@ pub(crate) struct PageSlot {
     state: Mutex<SlotState>,
 }
 
+/// What a point read looks at comes first and side by side.
+#[repr(C)]
 pub(crate) struct SlotState {
-    pub(crate) content: Versioned<Content>,
     /// The rows of the newest version.
     decoded: Option<Arc<dyn AnyRows>>,
-    /// Estimated heap bytes of the decoded rows.
-    decoded_heap: usize,
-    charged: usize,
-    charged_dirty: usize,
     /// Used since the clock last came by.
     referenced: bool,
     on_clock: bool,
     /// The page has left its segment's list: it charges nothing any more.
     detached: bool,
-    /// Writes of a commit in the making that rely on the bytes being here.
-    pins: u32,
     /// Point reads that found the page not decoded; the second one decodes all of it.
     misses: u8,
+    /// Writes of a commit in the making that rely on the bytes being here.
+    pins: u32,
+    pub(crate) content: Versioned<Content>,
+    /// Estimated heap bytes of the decoded rows.
+    decoded_heap: usize,
+    charged: usize,
+    charged_dirty: usize,
 }
 
 impl std::fmt::Debug for SlotState {
@@ -215,6 +218,19 @@ impl PageSlot {
         let bytes = Arc::clone(bytes);
         state.misses = state.misses.saturating_add(1);
         Lookup::Encoded(bytes, at, newest && !state.detached && state.misses > 1)
+    }
+
+    /// As [`lookup`](Self::lookup) in the newest version, if it is decoded and nobody has the latch: it may be called
+    /// with latches that come after it in the order.
+    #[inline]
+    pub(crate) fn lookup_decoded(&self, key: &[u8], seen: &mut u64) -> Option<(Arc<dyn AnyRows>, usize)> {
+        let mut state = self.state.try_lock()?;
+        let decoded = state.decoded.as_ref()?;
+        let at = state.content.newest().bytes.as_ref()?.search(key).ok()?;
+        let rows = Arc::clone(decoded);
+        *seen = state.content.commit().max(*seen);
+        state.referenced = true;
+        Some((rows, at))
     }
 
     /// The version of a commit number, without counting as a use.

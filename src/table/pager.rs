@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::cache::Cache;
 use super::chunks::{self, Found};
-use super::entry::{ListedPage, open_page_list};
+use super::entry::{ListedPage, read_page_list};
 use super::page::{PageAddress, PageSlot, PageView, StoredPage};
 use super::read_ahead::ReadAhead;
 use super::registry::Registry;
@@ -16,7 +16,7 @@ use super::table_core::TableCore;
 use super::typed::hex;
 use crate::codec::PageBytes;
 use crate::error::{Error, Result};
-use crate::storage::{PageStore, TreeId};
+use crate::storage::PageStore;
 
 /// Whether what is read stays in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,19 +111,10 @@ impl Pager {
     fn load_list(&self, table: &TableCore, segment: &Segment, number: Option<u64>) -> Result<Arc<PageList>> {
         let lost = || Error::corrupted(format!("segment {} of table {:?} has no page list", segment.id, table.name()));
         let stored = segment.stored().ok_or_else(lost)?;
-        let mut pages = Vec::new();
-        for id in &stored.lists {
-            let key = PageAddress { segment: segment.id, page: *id }.to_key();
-            let mut read = Ok(());
-            let found = self.store.read(TreeId(table.id()), &key, &mut |bytes| {
-                read = open_page_list(table.id(), segment.id, *id, bytes, &mut pages);
-            })?;
-            if !found {
-                // Another reader may have been faster, and a checkpoint since has written the list anew.
-                return segment.list(number).ok_or_else(lost);
-            }
-            read?;
-        }
+        let Some(pages) = read_page_list(&*self.store, table.id(), segment.id, &stored.lists)? else {
+            // Another reader may have been faster, and a checkpoint since has written the list anew.
+            return segment.list(number).ok_or_else(lost);
+        };
         let rows: u64 = pages.iter().map(|page| u64::from(page.stored.rows)).sum();
         let checksum = pages.iter().fold(0u64, |sum, page| sum.wrapping_add(page.stored.checksum));
         if (rows, checksum) != (stored.rows, stored.checksum) || pages.is_empty() {
@@ -233,9 +224,7 @@ impl Pager {
             Found::Missing(before) => return Ok(Read::Missing(before)),
             Found::Damaged(fault) => return Err(damaged(table, slot, stored, "does not decode").with_source(fault)),
         };
-        if (identity.table, identity.segment, identity.page)
-            != (table.id(), stored.address.segment, stored.address.page)
-        {
+        if !identity.is_of(table.id(), stored.address.segment, stored.address.page) {
             return Err(damaged(table, slot, stored, "is another page"));
         }
         if bytes.len() != stored.rows as usize {
@@ -248,8 +237,30 @@ impl Pager {
     pub(crate) fn make_resident(&self, table: &TableCore, key: &[u8]) -> Result<()> {
         let segment = table.segment_of(key);
         let list = self.list(table, &segment, None)?;
-        let slot = &list.slots[list.find(key)];
+        let slot = list.slot_of(key);
         self.view(table, slot, None, Keep::Always).map(drop)
+    }
+
+    /// Brings the pages that cover some ascending keys of a segment into memory, for recovery to edit.
+    pub(crate) fn make_all_resident<'k>(
+        &self,
+        table: &TableCore,
+        segment: &Segment,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Result<()> {
+        let list = self.list(table, segment, None)?;
+        let mut places: Vec<usize> = keys.map(|key| list.find(key)).collect();
+        places.dedup();
+        let slots: Vec<Arc<PageSlot>> = places.into_iter().map(|at| Arc::clone(&list.slots[at])).collect();
+        let (newest, mut ahead) = (u64::MAX, ReadAhead::default());
+        for (at, slot) in slots.iter().enumerate() {
+            if let Some(view) = slot.view(None)
+                && view.content.bytes.is_none()
+            {
+                self.load_with(table, &slots[at..], newest, Keep::Always, view, &mut ahead)?;
+            }
+        }
+        Ok(())
     }
 }
 

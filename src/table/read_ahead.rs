@@ -62,8 +62,7 @@ impl ReadAhead {
             match wanted.next_if(|address| address.to_key()[..] == *key) {
                 Some(address) => {
                     if let Ok((identity, bytes)) = PageBytes::decode(value)
-                        && (identity.table, identity.segment, identity.page)
-                            == (table.id(), address.segment, address.page)
+                        && identity.is_of(table.id(), address.segment, address.page)
                     {
                         self.pages.push((*address, bytes));
                     }

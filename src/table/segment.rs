@@ -24,10 +24,16 @@ pub(crate) struct PageList {
 }
 
 impl PageList {
-    /// The page that covers a key.
+    /// Where the page that covers a key stands.
     #[inline]
     pub(crate) fn find(&self, key: &[u8]) -> usize {
         self.lows.up_to(key).saturating_sub(1)
+    }
+
+    /// The page that covers a key.
+    #[inline]
+    pub(crate) fn slot_of(&self, key: &[u8]) -> &Arc<PageSlot> {
+        &self.slots[self.find(key)]
     }
 
     /// The pages that hold keys of `low..high`.

@@ -1,8 +1,8 @@
 //! A table below its types: id, directory, lock head, counts. Knows bytes only.
 
 use std::any::TypeId;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -48,7 +48,9 @@ pub(crate) struct TableCore {
     rows: AtomicU64,
     /// Segments that are to be merged when that can be done.
     pub(crate) put_off: PutOff,
-    /// The Rust types that were compared with the stored shape and found to fit.
+    /// The Rust types that were compared with the stored shape and found to fit: the first one, which is usually the
+    /// only one, and the others.
+    first_checked: OnceLock<TypeId>,
     checked: RwLock<Vec<TypeId>>,
     /// Held while the stored shape is completed.
     pub(crate) checking: Mutex<()>,
@@ -77,6 +79,7 @@ impl TableCore {
             directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
             rows: AtomicU64::new(rows),
             put_off: PutOff::default(),
+            first_checked: OnceLock::new(),
             checked: RwLock::new(Vec::new()),
             checking: Mutex::new(()),
             looks_left: AtomicU32::new(LOOKS),
@@ -129,10 +132,13 @@ impl TableCore {
 
     #[inline]
     pub(crate) fn is_checked(&self, types: TypeId) -> bool {
-        self.checked.read().contains(&types)
+        self.first_checked.get() == Some(&types) || self.checked.read().contains(&types)
     }
 
     pub(crate) fn set_checked(&self, types: TypeId) {
+        if self.first_checked.set(types).is_ok() {
+            return;
+        }
         let mut checked = self.checked.write();
         if !checked.contains(&types) {
             checked.push(types);

@@ -5,6 +5,7 @@ use super::registry::Registry;
 /// The newest version of something, made by some commit, and older ones in ascending order. A reader of commit number
 /// `n` takes the newest version not above `n`.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Versioned<T> {
     commit: u64,
     newest: T,

@@ -89,7 +89,8 @@ fn write_until_killed(path: &Path, durability: Durability) {
             Durability::Eventual => next.is_multiple_of(50) && db.sync().is_ok(),
         };
         if promised {
-            writeln!(std::io::stderr().lock(), "promised {next}").unwrap();
+            // In one piece, so that a kill does not cut the number.
+            std::io::stderr().lock().write_all(format!("promised {next}\n").as_bytes()).unwrap();
         }
         next += 1;
     }

@@ -26,20 +26,24 @@ use std::cmp::Ordering;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::codec::frame::{self, FrameKind, HEADER_BYTES, PageIdentity};
+use crate::codec::interpolation::count_below;
 use crate::codec::wire::{Reader, WireFault, put_varint, varint_len};
 
-/// Rows sorted by key, as bytes.
+/// Rows sorted by key, as bytes. What a search looks at comes first and side by side.
 #[derive(Clone, Default)]
+#[repr(C)]
 pub(crate) struct PageBytes {
-    slots: Vec<Slot>,
+    /// The first and the last key as numbers, where all have eight bytes.
+    ends: (u64, u64),
     keys: Vec<u8>,
+    /// Whether every key has eight bytes.
+    eight_byte_keys: bool,
+    slots: Vec<Slot>,
     rows: Vec<u8>,
     /// Bytes of `rows` that no slot refers to.
     gap_bytes: u32,
     /// What the lengths of all rows take when encoded.
     length_bytes: u32,
-    /// Whether every key has eight bytes.
-    eight_byte_keys: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -100,8 +104,8 @@ impl PageBytes {
             && let Ok(key) = <[u8; 8]>::try_from(key)
         {
             let (keys, _) = self.keys.as_chunks::<8>();
-            let key = u64::from_be_bytes(key);
-            return keys.binary_search_by(|probe| u64::from_be_bytes(*probe).cmp(&key));
+            let at = count_below(keys.len(), self.ends, u64::from_be_bytes(key), |at| u64::from_be_bytes(keys[at]));
+            return if keys.get(at) == Some(&key) { Ok(at) } else { Err(at) };
         }
         self.search_any(key)
     }
@@ -136,6 +140,7 @@ impl PageBytes {
         let key_end = (key_start + key.len()) as u32;
         self.slots.insert(at, Slot { key_end, row_start, row_bytes: row.len() as u32 });
         self.length_bytes += (varint_len(key.len() as u64) + varint_len(row.len() as u64)) as u32;
+        self.note_ends();
     }
 
     /// Replaces the row at `at`, in place where the new one is not longer.
@@ -173,6 +178,7 @@ impl PageBytes {
         }
         self.gap_bytes += slot.row_bytes;
         self.length_bytes -= (varint_len(u64::from(key_bytes)) + varint_len(u64::from(slot.row_bytes))) as u32;
+        self.note_ends();
         self.compact_if_worth_it();
     }
 
@@ -258,6 +264,7 @@ impl PageBytes {
         let keys_at = reader.at();
         page.keys = reader.take(key_end as usize)?.to_vec();
         page.rows = reader.take(row_start as usize)?.to_vec();
+        page.note_ends();
         reader.finish()?;
         match (1..count).find(|&at| page.key(at - 1) >= page.key(at)) {
             None => Ok(page),
@@ -323,7 +330,17 @@ impl PageBytes {
             let row_start = copy.put_row(row);
             copy.slots.push(Slot { key_end, row_start, row_bytes: row.len() as u32 });
         }
+        copy.note_ends();
         copy
+    }
+
+    /// Brings `ends` up to date after keys have come or gone.
+    fn note_ends(&mut self) {
+        if self.eight_byte_keys
+            && let (Some(first), Some(last)) = (self.keys.first_chunk(), self.keys.last_chunk())
+        {
+            self.ends = (u64::from_be_bytes(*first), u64::from_be_bytes(*last));
+        }
     }
 }
 

@@ -159,6 +159,18 @@ fn closing_leaves_a_snapshot_of_what_was_written() {
 }
 
 #[test]
+fn a_store_that_is_discarded_is_not_opened_again_for_a_snapshot() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    let before = names(&dir, "snap.");
+    store.write(vec![put(TABLE, b"key", &[1; 1000])]).unwrap();
+    store.discard().unwrap();
+    assert_eq!(names(&dir, "snap."), before);
+    assert_eq!(store.sync().unwrap_err().kind(), ErrorKind::Closed);
+    SledStore::remove_folder(dir.path(), NAME).unwrap();
+}
+
+#[test]
 fn many_writes_are_synced_in_between() {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(dir.path(), NAME).unwrap();
@@ -249,6 +261,28 @@ fn files_that_sled_cannot_read_are_an_error_that_names_repair() {
             assert!(error.to_string().contains("repair") && error.to_string().contains(NAME), "{error}");
         }
     }
+}
+
+#[test]
+fn a_scan_ends_at_the_first_entry_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write((0..1_500_u32).map(|key| put(TABLE, &key.to_be_bytes(), &[9; 4000])).collect()).unwrap();
+    store.close().unwrap();
+    drop(store);
+    // Behind the snapshot, so that opening does not meet it: only who reads the values does.
+    let data = dir.path().join(NAME).join("db");
+    let mut bytes = fs::read(&data).unwrap();
+    bytes[SEGMENT_BYTES..2 * SEGMENT_BYTES].iter_mut().skip(100).step_by(1000).for_each(|byte| *byte ^= 0x55);
+    fs::write(&data, bytes).unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    let mut seen = 0;
+    let error = store.scan(TABLE, b"", &mut |_, _| {
+        seen += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Corrupted);
+    assert!(seen < 1_500, "{seen}");
 }
 
 #[test]
