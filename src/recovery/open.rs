@@ -109,9 +109,15 @@ fn open_existing(
     root_file: RootFile,
     mut root: Root,
 ) -> Result<Parts> {
-    let pages = Arc::new(MirroredStore::new(Arc::new(SledStore::open(dir, &root.sled_folder)?)));
+    let (store, before) = SledStore::open_and_keep(dir, &root.sled_folder)?;
+    let pages = Arc::new(MirroredStore::new(Arc::new(store)));
     pages.set_live_bytes(root.live_bytes.unwrap_or(0));
-    let (directory, catalog) = read_directory(&*pages, &root)?;
+    let (directory, catalog) = read_directory(&*pages, &root).inspect_err(|_| {
+        // For a repair to find it as it was. The first error is the one to report.
+        let _ = pages.close();
+        let _ = before.put_back();
+    })?;
+    drop(before);
     let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
     let mut unswept = false;
     if !root.clean || root.sweep {

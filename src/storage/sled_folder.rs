@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::sled_log;
+use super::sled_log::{self, LogBefore};
 
 /// sled's one file of data.
 const DATA: &str = "db";
@@ -127,6 +127,15 @@ impl SledFolder {
             data.unlock()?;
         }
         Ok(free)
+    }
+
+    /// Keeps what opening may overwrite.
+    pub(super) fn keep_log(&self) -> io::Result<LogBefore> {
+        match self.open_data() {
+            Ok(data) => LogBefore::keep(Some(data), self.covered()?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => LogBefore::keep(None, 0),
+            Err(error) => Err(error),
+        }
     }
 
     /// A handle of our own on the data, to sync it with: sled's flush only asks the system to begin writing.

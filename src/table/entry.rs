@@ -73,7 +73,13 @@ fn seal(kind: FrameKind, identity: PageIdentity, body: &[u8]) -> Vec<u8> {
 }
 
 /// Reads one entry of a page list and adds its pages.
-fn open_page_list(table: u32, segment: u64, id: u64, bytes: &[u8], pages: &mut Vec<ListedPage>) -> Result<()> {
+pub(crate) fn open_page_list(
+    table: u32,
+    segment: u64,
+    id: u64,
+    bytes: &[u8],
+    pages: &mut Vec<ListedPage>,
+) -> Result<()> {
     let identity = PageIdentity { table, segment, page: id, commit: 0 };
     let read = || -> Result<Vec<ListedPage>, WireFault> {
         let (chunked, body) = match open_as(FrameKind::ChunkedPageList, &identity, bytes) {

@@ -49,18 +49,18 @@ pub fn repair(store: &Path, into: &Path) -> Result<String, Failure> {
 }
 
 /// The rows that are those of the last commit that is there, and how many of the later commits are. Others must be what
-/// they were before.
+/// they were at some time.
 fn read(db: &Db) -> Result<(u64, u64), String> {
     let failed = |error| describe(&error);
     let commits = db.get(COUNT, 0).map_err(failed)?.map_or(0, |count| *count).min(LATER);
-    let (now, before) = (expected(commits), expected(0));
+    let now = expected(commits);
     let found = db.query(ITEMS).project_keyed(|key, item: &Item| (key, item.clone())).collect().map_err(failed)?;
     let mut right = 0;
     for (key, item) in &found {
-        match *key as usize {
-            at if now.get(at) == Some(item) => right += 1,
-            at if before.get(at) == Some(item) || expected(LATER).get(at) == Some(item) => {}
-            _ => return Err(format!("the row {key} was never written")),
+        match now.get(*key as usize) == Some(item) {
+            true => right += 1,
+            false if item.is_known(*key) => {}
+            false => return Err(format!("the row {key} was never written")),
         }
     }
     Ok((right, commits))

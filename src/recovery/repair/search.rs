@@ -16,6 +16,9 @@ use crate::table::page::PageAddress;
 /// A range of keys: from the first on, up to the second, or to the end.
 pub(super) type Range<'a> = (&'a [u8], Option<&'a [u8]>);
 
+/// What rows are shown to.
+type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// The pages of a table that are left, the newest first, each with its first and last key.
 #[derive(Debug)]
 pub(super) struct Versions {
@@ -64,7 +67,7 @@ impl Versions {
         carved: &Carved,
         (low, high): Range<'_>,
         of_segment: &dyn Fn(u64) -> bool,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+        each: &mut Each<'_>,
     ) -> Result<()> {
         let mut spoken_for: BTreeMap<KeyBuf, KeyBuf> = BTreeMap::new();
         let mut pieces = Vec::new();

@@ -291,7 +291,7 @@ fn a_writing_thread_that_hangs_poisons_the_store() {
     let store = SledStore::open(dir.path(), NAME).unwrap();
     store.write(vec![put(TABLE, b"key", b"value")]).unwrap();
     store.close().unwrap();
-    let store = SledStore::open_with(dir.path(), NAME, Duration::from_millis(50), 0).unwrap();
+    let store = SledStore::open_with(dir.path(), NAME, Duration::from_millis(50), 0).unwrap().0;
     let gate = Arc::new(Mutex::new(()));
     let shut = gate.lock();
     let for_job = Arc::clone(&gate);
