@@ -181,7 +181,8 @@ mod tests {
         fs::write(&path, vec![9; 40 * SEGMENT_BYTES]).unwrap();
         before.put_back().unwrap();
         let now = fs::read(&path).unwrap();
-        let same = |at: usize| now[at * SEGMENT_BYTES..][..SEGMENT_BYTES] == good[at * SEGMENT_BYTES..][..SEGMENT_BYTES];
+        let same =
+            |at: usize| now[at * SEGMENT_BYTES..][..SEGMENT_BYTES] == good[at * SEGMENT_BYTES..][..SEGMENT_BYTES];
         assert!((0..32).all(same), "the end of the log, as much as is kept");
         assert!(!(32..40).any(same));
         LogBefore::keep(None, 0).unwrap().put_back().unwrap();

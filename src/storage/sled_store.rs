@@ -108,12 +108,7 @@ impl SledStore {
         self.inner.least_room.store(room::LEAST, Ordering::Relaxed);
     }
 
-    fn open_with(
-        dir: &Path,
-        name: &str,
-        stall_limit: Duration,
-        least_room: u64,
-    ) -> Result<(SledStore, LogBefore)> {
+    fn open_with(dir: &Path, name: &str, stall_limit: Duration, least_room: u64) -> Result<(SledStore, LogBefore)> {
         let folder = SledFolder::new(dir, name);
         let failed = |error| Error::io("open the page store in", folder.path(), error);
         folder.prepare().map_err(failed)?;
