@@ -99,6 +99,13 @@ impl TableCore {
         self.definition.read().clone()
     }
 
+    /// A range of keys as text, with the keys as the program writes them.
+    pub(crate) fn show_keys(&self, low: &[u8], high: Option<&[u8]>) -> String {
+        let low = if low.is_empty() { "the first".to_owned() } else { self.show_key(low) };
+        let high = high.map_or("the end".to_owned(), |high| self.show_key(high));
+        format!("keys from {low} up to {high}")
+    }
+
     pub(crate) fn set_row_shape(&self, shape: Shape) {
         self.definition.write().row_shape = shape;
     }

@@ -110,7 +110,7 @@ impl fmt::Display for RepairReport {
 
 impl fmt::Display for DamagedRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "keys {}: {}", self.keys, self.cause)?;
+        write!(f, "{}: {}", self.keys, self.cause)?;
         match (self.rows, self.found) {
             (Some(rows), 0) => write!(f, "; {rows} rows are lost"),
             (None, 0) => write!(f, "; what was there is lost"),

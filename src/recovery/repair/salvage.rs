@@ -9,7 +9,7 @@ use super::carve::Carved;
 use super::report::{DamagedRange, FileDamage};
 use super::search::{Range, Versions, listed_page};
 use super::structure::{Holds, Part, TablePlan};
-use crate::codec::{PageBytes, Shape, show_key};
+use crate::codec::{PageBytes, Shape};
 use crate::error::Result;
 use crate::storage::journal;
 use crate::table::page::StoredPage;
@@ -224,9 +224,6 @@ fn damaged_range(
     found: u64,
     cause: String,
 ) -> DamagedRange {
-    let shape = core.definition().key_shape;
-    let from = if low.is_empty() { "the first".to_owned() } else { show_key(&shape, low) };
-    let to = high.map_or("the end".to_owned(), |high| show_key(&shape, high));
-    let keys = format!("from {from} up to {to}");
+    let keys = core.show_keys(low, high);
     DamagedRange { low: low.to_vec(), high: high.map(<[u8]>::to_vec), keys, rows, found, cause }
 }
