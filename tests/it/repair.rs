@@ -475,3 +475,27 @@ fn rows_of_merged_segments_do_not_come_back() {
     assert!(!report.is_proved);
     assert_eq!(rows(&db), wanted, "{report}");
 }
+
+#[test]
+fn opening_with_an_older_root_destroys_nothing_of_the_newest() {
+    let (_folder, path) = place();
+    make(&path, false);
+    let db = small().open(&path).unwrap();
+    for amount in 0..2 {
+        for id in (0..ROWS).step_by(50) {
+            db.modify(ITEMS, id, |row| row.amount = -amount - 2).unwrap();
+        }
+        db.checkpoint().unwrap();
+    }
+    drop(db);
+    let root = fs::read(path.join("root")).unwrap();
+    // The number of a root stands at the beginning of its body.
+    let number = |slot: usize| u64::from_le_bytes(root[slot + 20..slot + 28].try_into().unwrap());
+    let newest = if number(0) > number(65_536) { 0 } else { 65_536 };
+    change(&path.join("root"), |bytes| bytes[newest + 30] ^= 1);
+    assert_eq!(small().open(&path).unwrap_err().kind(), ErrorKind::Corrupted);
+    fs::write(path.join("root"), root).unwrap();
+    let db = small().open(&path).unwrap();
+    assert!(db.verify().unwrap().is_clean());
+    assert_eq!(rows(&db).iter().filter(|row| row.amount == -3).count() as u64, ROWS / 50);
+}
