@@ -9,17 +9,21 @@ use crate::codec::{Key, KeyBuf, encode_key};
 use crate::error::Result;
 use crate::table::{Row, Shared, Table, typed};
 use crate::txn::Snapshot;
+
 impl Snapshot {
     /// Reads a row.
     ///
     /// # Errors
-    /// As [`Db::get`](crate::Db::get).
+    /// As [`Db::get`](crate::Db::get), and [`SnapshotTooOld`](crate::ErrorKind::SnapshotTooOld), as every read of a snapshot.
     #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         self.engine.check_alive()?;
+        self.check_age()?;
         let Some(core) = self.engine.table_if_any(table)? else { return Ok(None) };
         let key: KeyBuf = encode_key::<K>(key);
-        typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key)
+        let row = typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key);
+        self.check_kept()?;
+        row
     }
 
     /// Reads the whole table in parallel, as [`Db::read`](crate::Db::read).

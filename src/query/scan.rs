@@ -14,7 +14,7 @@ use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 use crate::table::typed::{TypedPage, read_page};
 use crate::table::{ReadAhead, Row, Shared};
-use crate::txn::{Engine, OwnRows};
+use crate::txn::{Engine, OwnRows, Snapshot};
 
 /// With fewer segments than this, a segment is cut into runs of pages.
 const SEGMENTS_TO_STEAL: usize = 16;
@@ -29,6 +29,8 @@ pub(crate) struct Scan<'a, V> {
     table: Arc<TableCore>,
     number: u64,
     _registration: Option<Registration>,
+    /// Whose number it is, if it may be taken away while the scan is under way.
+    snapshot: Option<&'a Snapshot>,
     low: KeyBuf,
     high: Option<KeyBuf>,
     own: OwnRows<V>,
@@ -79,7 +81,13 @@ impl<'a, V: Row> Scan<'a, V> {
         own: OwnRows<V>,
         site: &'static Location<'static>,
     ) -> Self {
-        Scan { engine, site, table, number, _registration: registration, low, high, own, limits: Vec::new() }
+        let (snapshot, limits) = (None, Vec::new());
+        Scan { engine, site, table, number, _registration: registration, snapshot, low, high, own, limits }
+    }
+
+    pub(crate) fn of_snapshot(mut self, snapshot: &'a Snapshot) -> Self {
+        self.snapshot = Some(snapshot);
+        self
     }
 
     pub(crate) fn limited(mut self, limits: Vec<Limit>) -> Self {
@@ -100,14 +108,24 @@ impl<'a, V: Row> Scan<'a, V> {
         check_all(&self.limits, format_args!("while it read the table {:?}", self.table.name()))
     }
 
-    fn directory(&self) -> Option<Arc<Directory>> {
+    /// What was taken out of the table, if it is that of the scan's number.
+    ///
+    /// # Errors
+    /// `SnapshotTooOld`, whatever it failed of: older versions may have gone while it was taken.
+    #[inline]
+    fn kept<T>(&self, taken: Result<T>) -> Result<T> {
+        self.snapshot.map_or(Ok(()), Snapshot::check_kept)?;
+        taken
+    }
+
+    fn directory(&self) -> Result<Option<Arc<Directory>>> {
         let empty = self.high.as_ref().is_some_and(|high| *high <= self.low);
-        if empty { None } else { self.table.directory(Some(self.number)) }
+        if empty { Ok(None) } else { self.kept(Ok(self.table.directory(Some(self.number)))) }
     }
 
     /// The parts in key order, and about how many rows they hold.
     pub(crate) fn parts(&self) -> Result<(Vec<Part>, u64)> {
-        let Some(directory) = self.directory() else { return Ok((Vec::new(), 0)) };
+        let Some(directory) = self.directory()? else { return Ok((Vec::new(), 0)) };
         let covered = &directory.segments()[directory.covering(&self.low, self.high.as_deref())];
         let rows = covered.iter().map(|segment| segment.rows()).sum();
         if covered.len() >= SEGMENTS_TO_STEAL {
@@ -127,7 +145,7 @@ impl<'a, V: Row> Scan<'a, V> {
     }
 
     fn pages(&self, segment: &Arc<Segment>) -> Result<(Arc<PageList>, Range<usize>)> {
-        let list = self.engine.pager.list(&self.table, segment, Some(self.number))?;
+        let list = self.kept(self.engine.pager.list(&self.table, segment, Some(self.number)))?;
         let pages = list.covering(&self.low, self.high.as_deref());
         Ok((list, pages))
     }
@@ -151,8 +169,8 @@ impl<'a, V: Row> Scan<'a, V> {
         for at in pages.clone() {
             self.check()?;
             let slots = &list.slots[at..pages.end];
-            let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut ahead)?;
-            let Some(page) = read else { continue };
+            let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut ahead);
+            let Some(page) = self.kept(read)? else { continue };
             let low = if at > 0 { &*list.lows[at] } else { &**part.segment.low() };
             let high = list.lows.get(at + 1).or(part.segment.high());
             if self.feed_page(&page, low, high.map(|high| &**high), &mut row).is_break() {

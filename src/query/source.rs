@@ -50,9 +50,10 @@ impl<'a> Source<'a> {
                 // Allowed in every closure: it wants no lock, and on a scan's worker it runs right there.
                 let engine = &snapshot.engine;
                 engine.check_alive()?;
+                snapshot.check_age()?;
                 let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
                 let number = snapshot.registration.number();
-                Scan::new(engine, core, number, None, (low, high), Vec::new(), site)
+                Scan::new(engine, core, number, None, (low, high), Vec::new(), site).of_snapshot(snapshot)
             }
             Source::Transaction(tx) => {
                 let engine = &tx.engine;

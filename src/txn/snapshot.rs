@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
 use crate::table::registry::Registration;
 
 /// The state of the database after one commit: whatever is committed later is not seen. Takes no lock, stops nobody,
-/// and costs memory for the pages that change while it lives.
+/// and costs memory for the pages that change while it lives, for at most
+/// [`Options::max_snapshot_age`](crate::Options::max_snapshot_age): after that it cannot be read any more.
 ///
 /// ```
 /// use gangline::{Db, Table};
@@ -30,13 +32,42 @@ pub struct Snapshot {
 
 impl Snapshot {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        let registration = Arc::new(engine.capture());
+        let registration = Arc::new(engine.capture_snapshot());
         Snapshot { engine, registration }
     }
 
     /// The number of the last commit that the snapshot sees. Commits are counted from 1.
     pub fn commit_number(&self) -> u64 {
         self.registration.number()
+    }
+
+    /// Whether a read may begin.
+    ///
+    /// # Errors
+    /// `SnapshotTooOld`.
+    #[inline]
+    pub(crate) fn check_age(&self) -> Result<()> {
+        if self.registration.is_too_old() { Err(self.too_old()) } else { Ok(()) }
+    }
+
+    /// Whether what was just taken out of a table, or failed to be, is that of the snapshot's number. To be asked before
+    /// anything is made of it.
+    ///
+    /// # Errors
+    /// `SnapshotTooOld`.
+    #[inline]
+    pub(crate) fn check_kept(&self) -> Result<()> {
+        if self.registration.is_over() { Err(self.too_old()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn too_old(&self) -> Error {
+        let text = format!(
+            "the snapshot of commit {} is older than max_snapshot_age ({:?}): take a new one, or raise the limit",
+            self.commit_number(),
+            self.engine.options.max_snapshot_age
+        );
+        Error::new(ErrorKind::SnapshotTooOld, text)
     }
 }
 
