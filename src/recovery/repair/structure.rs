@@ -319,3 +319,37 @@ fn parts(segments: Vec<Chosen<'_>>, is_proved: bool) -> Vec<Part> {
     }
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::entry::{DirectoryEntry, page_list_bodies, seal_directory_entry, seal_page_list};
+    use crate::table::segment::StoredSegment;
+
+    /// The frames of a segment: its directory entry and its page list, of pages with these low keys.
+    fn segment(id: u64, checkpoint: u64, lows: &[&[u8]]) -> Vec<u8> {
+        let page = |(low, page): (&&[u8], u64)| {
+            let address = PageAddress { segment: id, page };
+            ListedPage { low: KeyBuf::from(*low), stored: StoredPage { address, entries: 1, rows: 1, checksum: page } }
+        };
+        let pages: Vec<ListedPage> = lows.iter().zip(id * 10..).map(page).collect();
+        let checksum = pages.iter().map(|page| page.stored.checksum).sum();
+        let stored = StoredSegment { lists: vec![id * 100], rows: lows.len() as u64, checksum };
+        let entry = DirectoryEntry { table: 7, segment: id, checkpoint, low: KeyBuf::from(lows[0]), stored };
+        let list = seal_page_list(7, id, id * 100, checkpoint, &page_list_bodies(&pages)[0]);
+        [seal_directory_entry(&entry), list].concat()
+    }
+
+    #[test]
+    fn a_newer_segment_has_the_keys_of_an_older_one_that_it_covers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        // The second was merged into the first, the note of it is lost; the third is beside both.
+        let frames = [segment(1, 9, &[b"", b"m"]), segment(2, 5, &[b"g", b"k"]), segment(3, 5, &[b"p"])];
+        std::fs::write(&path, frames.concat()).unwrap();
+        let structure = Structure::new(&Carved::new(vec![path]), &Slots::default(), &Commits::default());
+        let lows: Vec<&[u8]> = structure.tables[0].parts.iter().map(|part| &*part.low).collect();
+        assert_eq!(lows, [&b""[..], b"m", b"p"]);
+        assert!(!structure.is_proved);
+    }
+}
