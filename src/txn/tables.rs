@@ -69,8 +69,20 @@ impl Engine {
         Ok(core)
     }
 
+    /// Replaces the stored row shape of a table by one that says more.
+    pub(crate) fn replace_shape(&self, core: &TableCore, row_shape: Shape) -> Result<()> {
+        let definition = Definition { row_shape, ..core.definition() };
+        self.commit_catalog(
+            || definitions_record(std::slice::from_ref(&definition)),
+            |_| {
+                core.set_row_shape(definition.row_shape.clone());
+                self.catalog.mark_dirty(core.id());
+            },
+        )
+    }
+
     /// Makes tables and indexes, in one commit. Gives the first of them.
-    pub(super) fn commit_tables(&self, definitions: Vec<Definition>) -> Result<Arc<TableCore>> {
+    pub(crate) fn commit_tables(&self, definitions: Vec<Definition>) -> Result<Arc<TableCore>> {
         let ids: Vec<u64> = definitions.iter().map(|_| self.pager.fresh_id()).collect();
         let record = || definitions_record(&definitions);
         let made = self.commit_catalog(record, |number| {
@@ -102,16 +114,11 @@ impl Engine {
                 format!("the rows of table {:?} have another shape: {difference}", table.name()),
             ));
         }
+        let complete = after.row_shape.is_complete();
         if after != before {
-            self.commit_catalog(
-                || definitions_record(std::slice::from_ref(&after)),
-                |_| {
-                    core.set_row_shape(after.row_shape.clone());
-                    self.catalog.mark_dirty(core.id());
-                },
-            )?;
+            self.replace_shape(&core, after.row_shape)?;
         }
-        core.looked_at(after.row_shape.is_complete());
+        core.looked_at(complete);
         drop(checking);
         Ok(core)
     }

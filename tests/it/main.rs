@@ -39,6 +39,7 @@ mod owned;
 mod parallel;
 mod pool;
 mod query;
+mod repair;
 mod restarts;
 mod snapshots;
 mod streams;
