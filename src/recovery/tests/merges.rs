@@ -1,5 +1,7 @@
 //! Merged segments on disk: what a checkpoint leaves, and what a crash around it does.
 
+use std::sync::atomic::AtomicU64;
+
 use super::*;
 
 fn fill(db: &Db, rows: u64) {
