@@ -6,7 +6,7 @@ use crate::codec::Key;
 use crate::db::Db;
 use crate::error::Result;
 use crate::query::{self, Query, Source};
-use crate::table::{Row, Shared, Table};
+use crate::table::{Index, Row, Shared, Table};
 use crate::txn::{Snapshot, Transaction};
 
 mod sealed {
@@ -45,6 +45,18 @@ pub trait Access: sealed::Sealed {
     #[track_caller]
     fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>>;
 
+    /// Reads a row by a unique index, and gives it with its key.
+    ///
+    /// # Errors
+    /// As [`Db::get_by`], and [`Transaction::get_by`] inside a transaction.
+    #[track_caller]
+    fn get_by<K: Key, V: Row, I: Key>(
+        &self,
+        table: Table<K, V>,
+        index: &Index<I, V>,
+        key: I::Ref<'_>,
+    ) -> Result<Option<(K, Shared<V>)>>;
+
     /// Reads the whole table in parallel: `project` of every row for which `select` is true, in key order.
     ///
     /// # Errors
@@ -68,6 +80,17 @@ macro_rules! access {
             #[track_caller]
             fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
                 <$type>::get(self, table, key)
+            }
+
+            #[track_caller]
+            fn get_by<K: Key, V: Row, I: Key>(
+                &self,
+                table: Table<K, V>,
+                index: &Index<I, V>,
+                key: I::Ref<'_>,
+            ) -> Result<Option<(K, Shared<V>)>> {
+                let $this = self;
+                query::get_by($source, table, index, key, Location::caller())
             }
 
             #[track_caller]

@@ -1,6 +1,8 @@
 //! The database: what a program opens and calls.
 
 mod copies;
+mod ids;
+mod indexes;
 mod names;
 mod temporary;
 
@@ -21,7 +23,7 @@ use crate::query::{self, Query, Source};
 use crate::recovery::{self, Keeper, Opened, VerifyReport};
 use crate::storage::{LockFile, OsFiles};
 use crate::table::{Row, Shared, Table, typed};
-use crate::txn::{self, Engine, Snapshot, Transaction, TransactionOptions};
+use crate::txn::{self, Engine, Snapshot, Swap, Transaction, TransactionOptions};
 
 /// An open database. Cheap to clone; all clones are the same database. It is closed with [`close`](Db::close), or when
 /// the last clone is dropped.
@@ -337,6 +339,23 @@ impl Db {
         txn::once(self.engine(), "Db::remove", Location::caller(), |tx| tx.remove(table, key))
     }
 
+    /// Writes `new` (none: removes the row) if the row is as `expected` (none: not there), and else gives what is there: a
+    /// transaction of its own. See [`Transaction::compare_and_swap`].
+    ///
+    /// # Errors
+    /// As [`Transaction::put`] and [`transact`](Db::transact).
+    #[track_caller]
+    pub fn compare_and_swap<K: Key, V: Row + PartialEq>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        expected: Option<&V>,
+        new: Option<V>,
+    ) -> Result<Swap<V>> {
+        let site = Location::caller();
+        txn::once(self.engine(), "Db::compare_and_swap", site, |tx| tx.compare_and_swap(table, key, expected, new))
+    }
+
     /// Changes every row for which `select` is true, in one transaction, and gives their number. Other writers of the
     /// table wait; readers do not.
     ///
@@ -412,6 +431,9 @@ impl Db {
 
     /// Reads everything and compares counts, checksums and the order of keys, as of one commit, beside readers and
     /// writers. Damage is reported, not an error.
+    ///
+    /// Indexes are compared with their tables. Of a table that the program has used since it was opened, each row's
+    /// entries are looked for; else the functions of its indexes are not known, and each entry must lead to a row.
     ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed), [`Poisoned`](crate::ErrorKind::Poisoned).

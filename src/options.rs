@@ -16,6 +16,9 @@ pub(crate) const SMALL_PAGE_BYTES: usize = PAGE_BYTES / 4;
 pub(crate) const JOINED_PAGE_BYTES: usize = PAGE_BYTES / 4 * 3;
 /// Largest row that [`Options::max_row_bytes`] can allow, encoded and without its key, in bytes.
 pub(crate) const MAX_ROW_BYTES: usize = 64 << 20;
+/// Ids that are noted on disk at once, the first time and at most.
+pub(crate) const SMALLEST_ID_BLOCK: u64 = 16;
+pub(crate) const LARGEST_ID_BLOCK: u64 = 1_024;
 /// Longest name of a table, an index or a named lock, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 /// Restarts of a transaction after which its plan is widened to table locks.

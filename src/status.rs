@@ -1,10 +1,13 @@
 //! What a database says of itself.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::db::Db;
 use crate::error::Result;
 use crate::lock::LockCounters;
+use crate::table::catalog::RESERVED_NAMES;
+use crate::table::table_core::TableCore;
 
 /// Counters and sizes of an open database, since it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +77,7 @@ impl Db {
     pub fn status(&self) -> Result<Status> {
         let engine = self.engine();
         engine.check_alive()?;
-        let segments = |table: &std::sync::Arc<crate::table::table_core::TableCore>| {
-            table.with_directory(|directory| directory.segments().len() as u64)
-        };
+        let segments = |table: &Arc<TableCore>| table.with_directory(|directory| directory.segments().len() as u64);
         let (store_bytes, live_bytes) = (engine.pager.store.size_on_disk()?, engine.pager.store.live_bytes());
         let others = self.file_bytes()?;
         Ok(Status {
@@ -101,14 +102,14 @@ impl Db {
         })
     }
 
-    /// The tables of the store, in the order in which they were made.
+    /// The tables of the program in the store, in the order in which they were made.
     ///
     /// # Errors
     /// [`Closed`](crate::ErrorKind::Closed), [`Poisoned`](crate::ErrorKind::Poisoned).
     pub fn tables(&self) -> Result<Vec<TableInfo>> {
         let engine = self.engine();
         engine.check_alive()?;
-        let info = |table: &std::sync::Arc<crate::table::table_core::TableCore>| {
+        let info = |table: &Arc<TableCore>| {
             let definition = table.definition();
             TableInfo {
                 name: definition.name,
@@ -118,6 +119,9 @@ impl Db {
                 segments: table.with_directory(|directory| directory.segments().len() as u64),
             }
         };
-        Ok(engine.catalog.tables().iter().map(info).collect())
+        let tables = engine.catalog.tables();
+        let of_program =
+            |table: &&Arc<TableCore>| table.definition().index.is_none() && !table.name().starts_with(RESERVED_NAMES);
+        Ok(tables.iter().filter(of_program).map(info).collect())
     }
 }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gangline::{Db, Durability, ErrorKind, Options, Result, Table};
+use gangline::{Db, Durability, ErrorKind, Index, Options, Result, Table};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,16 @@ fn large(size: u32) -> Vec<u8> {
 /// Those that the checkpoint has, and those that only the journal has.
 const LARGE_SIZES: [&[u32]; 2] = [&[5_000, 7_100, 20_000, 60_000], &[0, 30_000]];
 
+/// With indexes, from format 3 on.
+const TOWNS: Table<u32, String> = Table::new("towns").indexes(&[&BY_NAME, &BY_LETTER]);
+const BY_NAME: Index<String, String> = Index::<String, String>::new("by_name", |town, out| out.key(town)).unique();
+const BY_LETTER: Index<char, String> =
+    Index::new("by_letter", |town, out| town.chars().take(2).for_each(|letter| out.key(letter)));
+
+fn town(id: u32) -> String {
+    format!("{}town {id}", char::from(b'a' + (id % 5) as u8))
+}
+
 /// Writes the store of a fixture: a checkpoint with most rows, and some that only the journal has.
 fn write_store(dir: &Path, format: u32, close: bool) -> Result<()> {
     let db = Options::new().durability(Durability::Eventual).segment_rows(64).open(dir)?;
@@ -74,7 +84,14 @@ fn write_store(dir: &Path, format: u32, close: bool) -> Result<()> {
     if format > 1 {
         put_large(LARGE_SIZES[0])?;
     }
+    if format > 2 {
+        (0..40).try_for_each(|id| db.put(TOWNS, id, town(id)))?;
+    }
     db.checkpoint()?;
+    if format > 2 {
+        (38..42).try_for_each(|id| db.put(TOWNS, id, town(id + 100)))?;
+        db.remove(TOWNS, 0)?;
+    }
     if format > 1 {
         put_large(LARGE_SIZES[1])?;
     }
@@ -108,6 +125,12 @@ fn check_store(dir: &Path, format: u32) -> Result<()> {
     assert_eq!(db.query(LARGE).keys()?, sizes);
     for size in sizes {
         assert!(db.get(LARGE, size)?.is_some_and(|row| *row == large(size)), "the row of {size} bytes");
+    }
+    if format > 2 {
+        assert_eq!(db.get_by(TOWNS, &BY_NAME, "dtown 138")?.map(|(id, _)| id), Some(38));
+        assert_eq!(db.query(TOWNS).by(&BY_LETTER).equal('a').keys()?, [5, 10, 15, 20, 25, 30, 35, 40]);
+        assert_eq!(db.query(TOWNS).by(&BY_LETTER).equal('t').count()?, 41);
+        assert!(db.verify()?.is_clean(), "the functions are known by now: {}", db.verify()?);
     }
     db.put(PEOPLE, 7, person(7))?;
     assert_eq!(db.len(PEOPLE)?, ROWS);
@@ -208,4 +231,14 @@ fn a_closed_store_of_format_2_opens() {
 #[test]
 fn a_store_of_format_2_that_was_not_closed_opens() {
     check_fixture(2, false);
+}
+
+#[test]
+fn a_closed_store_of_format_3_opens() {
+    check_fixture(3, true);
+}
+
+#[test]
+fn a_store_of_format_3_that_was_not_closed_opens() {
+    check_fixture(3, false);
 }

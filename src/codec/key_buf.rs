@@ -16,6 +16,14 @@ impl KeyBuf {
     pub(crate) fn empty() -> Self {
         Self::default()
     }
+
+    /// One after the other.
+    pub(crate) fn joined(first: &[u8], second: &[u8]) -> Self {
+        let mut bytes = SmallVec::with_capacity(first.len() + second.len());
+        bytes.extend_from_slice(first);
+        bytes.extend_from_slice(second);
+        KeyBuf(bytes)
+    }
 }
 
 impl Clone for KeyBuf {

@@ -29,6 +29,8 @@ enum GranuleBuf {
     Database,
     Table(u32),
     Within(u32, KeyBuf, Level),
+    Index(u32),
+    WithinIndex(u32, KeyBuf, Level),
 }
 
 impl GranuleBuf {
@@ -37,14 +39,17 @@ impl GranuleBuf {
             GranuleBuf::Names => Granule::Names,
             GranuleBuf::Name(name) => Granule::Name(name),
             GranuleBuf::Database => Granule::Database,
-            GranuleBuf::Table(id) => Granule::Table(*id),
-            GranuleBuf::Within(id, key, level) => Granule::Within(*id, key, *level),
+            GranuleBuf::Table(id) | GranuleBuf::Index(id) => Granule::table(*id),
+            GranuleBuf::Within(id, key, level) | GranuleBuf::WithinIndex(id, key, level) => {
+                Granule::within(*id, key, *level)
+            }
         }
     }
 
     fn table(&self) -> Option<u32> {
         match self {
             GranuleBuf::Table(id) | GranuleBuf::Within(id, ..) => Some(*id),
+            GranuleBuf::Index(id) | GranuleBuf::WithinIndex(id, ..) => Some(*id),
             GranuleBuf::Names | GranuleBuf::Name(_) | GranuleBuf::Database => None,
         }
     }
@@ -58,6 +63,8 @@ impl From<Granule<'_>> for GranuleBuf {
             Granule::Database => GranuleBuf::Database,
             Granule::Table(id) => GranuleBuf::Table(id),
             Granule::Within(id, key, level) => GranuleBuf::Within(id, key.into(), level),
+            Granule::Index(id) => GranuleBuf::Index(id),
+            Granule::WithinIndex(id, key, level) => GranuleBuf::WithinIndex(id, key.into(), level),
         }
     }
 }
@@ -211,14 +218,14 @@ impl Held {
         }
         for held in &self.tables {
             if let Some(mode) = held.mode {
-                show(Granule::Table(held.id), mode, None);
+                show(Granule::table(held.id), mode, None);
             }
         }
         for HeldSegment { table, mode, lock } in &self.segments {
-            show(Granule::Within(*table, &lock.low, Level::Segment), *mode, lock.high.as_ref());
+            show(Granule::within(*table, &lock.low, Level::Segment), *mode, lock.high.as_ref());
         }
         for (row, mode) in self.rows.iter() {
-            show(Granule::Within(row.table(), row.key(&mut KeyRoom::default()), Level::Row), mode, None);
+            show(Granule::within(row.table(), row.key(&mut KeyRoom::default()), Level::Row), mode, None);
         }
     }
 }

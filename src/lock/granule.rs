@@ -1,15 +1,16 @@
 //! What can be locked, in the one order in which it may be waited for.
 //!
-//! `root of names < names < database < tables by id < (table, low key of a segment or key of a row)`; a segment sorts
-//! before a row of the same bytes. Parents come before their children, and an ascending walk over the rows of a table
-//! never leaves the order, though the walk takes segments and rows by turns.
+//! `root of names < names < database < tables by id < (table, low key of a segment or key of a row) < indexes by id <
+//! (index, low key of a segment or key of an entry)`; a segment sorts before a row of the same bytes. Parents come before
+//! their children, and an ascending walk over the rows of a table never leaves the order, though the walk takes segments
+//! and rows by turns.
 
 use std::sync::Arc;
 
 use super::mode::Mode;
 use super::mutant::{self, Mutant};
 use super::row_key::{KeyRoom, RowKey};
-use super::table::{LockTable, SegmentLock};
+use super::table::{FIRST_INDEX, LockTable, SegmentLock};
 
 /// The place of a granule in the total order. The order of the variants and of their fields is the order (L1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,20 @@ pub(crate) enum Granule<'a> {
     Database,
     Table(u32),
     Within(u32, &'a [u8], Level),
+    Index(u32),
+    WithinIndex(u32, &'a [u8], Level),
+}
+
+impl<'a> Granule<'a> {
+    /// A table or an index, by its id.
+    pub(crate) fn table(id: u32) -> Self {
+        if id < FIRST_INDEX { Granule::Table(id) } else { Granule::Index(id) }
+    }
+
+    /// What stands at a key of a table or an index.
+    pub(crate) fn within(id: u32, key: &'a [u8], level: Level) -> Self {
+        if id < FIRST_INDEX { Granule::Within(id, key, level) } else { Granule::WithinIndex(id, key, level) }
+    }
 }
 
 /// What stands at a key of a table.
@@ -60,9 +75,9 @@ impl Target {
             Target::Names => Granule::Names,
             Target::Name(name) => Granule::Name(name),
             Target::Database => Granule::Database,
-            Target::Table(table) => Granule::Table(table.id()),
-            Target::Segment { table, lock } => Granule::Within(*table, &lock.low, Level::Segment),
-            Target::Row(row) => Granule::Within(row.table(), row.key(room), Level::Row),
+            Target::Table(table) => Granule::table(table.id()),
+            Target::Segment { table, lock } => Granule::within(*table, &lock.low, Level::Segment),
+            Target::Row(row) => Granule::within(row.table(), row.key(room), Level::Row),
         }
     }
 }
@@ -89,6 +104,11 @@ mod tests {
             Granule::Within(1, b"b", Level::Row),
             Granule::Within(1, b"ba", Level::Row),
             Granule::Within(2, b"", Level::Segment),
+            Granule::within(FIRST_INDEX - 1, b"z", Level::Row),
+            Granule::table(FIRST_INDEX),
+            Granule::table(u32::MAX),
+            Granule::within(FIRST_INDEX, b"", Level::Segment),
+            Granule::within(FIRST_INDEX, b"", Level::Row),
         ];
         assert!(ascending.is_sorted_by(|a, b| a < b));
     }

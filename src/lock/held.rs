@@ -91,12 +91,12 @@ impl Held {
 
     /// The highest granule held (L3); `room` takes the key of a row. Asked for only where a lock was not free, so it is not kept up to date.
     pub(crate) fn top<'a>(&'a self, room: &'a mut KeyRoom) -> Option<Granule<'a>> {
-        let row = self.rows.greatest().map(|row| Granule::Within(row.table(), row.key(room), Level::Row));
-        let segment = self.segments.last().map(|held| Granule::Within(held.table, &held.lock.low, Level::Segment));
-        let table = self.tables.iter().filter(|held| held.mode.is_some()).map(|held| Granule::Table(held.id)).max();
+        let row = self.rows.greatest().map(|row| Granule::within(row.table(), row.key(room), Level::Row));
+        let segment = self.segments.last().map(|held| Granule::within(held.table, &held.lock.low, Level::Segment));
+        let table = self.tables.iter().filter(|held| held.mode.is_some()).map(|held| Granule::table(held.id)).max();
         let name = || self.names.iter().map(|(name, _)| Granule::Name(name)).max();
         row.max(segment)
-            .or(table)
+            .max(table)
             .or(self.database.map(|_| Granule::Database))
             .or_else(name)
             .or(self.names_root.map(|_| Granule::Names))

@@ -123,13 +123,17 @@ impl LockedGranule {
             Granule::Names => LockedGranule::Names,
             Granule::Name(name) => LockedGranule::Name { name: name.into() },
             Granule::Database => LockedGranule::Database,
-            Granule::Table(id) => LockedGranule::Table { table: name(id) },
-            Granule::Within(id, low, Level::Segment) => LockedGranule::Segment {
-                table: name(id),
-                low: Some(low).filter(|low| !low.is_empty()).map(key),
-                high: high.map(key),
-            },
-            Granule::Within(id, row, Level::Row) => LockedGranule::Row { table: name(id), key: key(row) },
+            Granule::Table(id) | Granule::Index(id) => LockedGranule::Table { table: name(id) },
+            Granule::Within(id, low, Level::Segment) | Granule::WithinIndex(id, low, Level::Segment) => {
+                LockedGranule::Segment {
+                    table: name(id),
+                    low: Some(low).filter(|low| !low.is_empty()).map(key),
+                    high: high.map(key),
+                }
+            }
+            Granule::Within(id, row, Level::Row) | Granule::WithinIndex(id, row, Level::Row) => {
+                LockedGranule::Row { table: name(id), key: key(row) }
+            }
         }
     }
 

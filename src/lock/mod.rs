@@ -75,4 +75,4 @@ pub(crate) use head::Head;
 pub(crate) use limit::{Limit, check_all};
 pub(crate) use plan::Plan;
 pub(crate) use set::{LockSet, LockTime};
-pub(crate) use table::{LockTable, SegmentLock};
+pub(crate) use table::{FIRST_INDEX, LockTable, SegmentLock};

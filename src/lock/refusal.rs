@@ -146,12 +146,18 @@ impl Held {
             Granule::Names => self.names_root,
             Granule::Name(name) => self.names.iter().find(|(held, _)| **held == *name).map(|(_, mode)| *mode),
             Granule::Database => self.database,
-            Granule::Table(id) => self.table(id).and_then(|held| held.mode),
-            Granule::Within(_, _, Level::Segment) => self.segments.last().map(|held| held.mode),
-            Granule::Within(id, key, Level::Row) => self.rows.get(&RowKey::new(id, key)),
+            Granule::Table(id) | Granule::Index(id) => self.table(id).and_then(|held| held.mode),
+            Granule::Within(_, _, Level::Segment) | Granule::WithinIndex(_, _, Level::Segment) => {
+                self.segments.last().map(|held| held.mode)
+            }
+            Granule::Within(id, key, Level::Row) | Granule::WithinIndex(id, key, Level::Row) => {
+                self.rows.get(&RowKey::new(id, key))
+            }
         };
         let high = match top {
-            Granule::Within(_, _, Level::Segment) => self.segments.last().and_then(|held| held.lock.high.as_ref()),
+            Granule::Within(_, _, Level::Segment) | Granule::WithinIndex(_, _, Level::Segment) => {
+                self.segments.last().and_then(|held| held.lock.high.as_ref())
+            }
             _ => None,
         };
         mode.map(|mode| (LockedGranule::of(top, high.map(|high| &**high), self.noted(top)).to_string(), mode))
@@ -164,7 +170,11 @@ impl Held {
 
     /// The table that a granule belongs to.
     fn noted(&self, granule: Granule<'_>) -> Option<&dyn LockTable> {
-        let (Granule::Table(id) | Granule::Within(id, ..)) = granule else { return None };
+        let (Granule::Table(id) | Granule::Within(id, ..) | Granule::Index(id) | Granule::WithinIndex(id, ..)) =
+            granule
+        else {
+            return None;
+        };
         self.table(id).map(|held| &*held.table)
     }
 }

@@ -13,7 +13,7 @@ use super::mode::Mode;
 use super::plan::{Plan, TablePlan};
 use super::restarting::RestartStage;
 use super::set::LockSet;
-use super::table::SegmentLock;
+use super::table::{FIRST_INDEX, SegmentLock};
 
 impl LockSet {
     /// Gives everything back and takes what the runs so far have shown to be needed, in order.
@@ -73,16 +73,19 @@ impl LockSet {
         if let Some(mode) = plan.database_mode() {
             self.obtain_by(how, |held, manager| held.lock_database(manager, mode), |_| {}).await?;
         }
-        for plan in plan.tables.values() {
-            let mode = plan.table_mode();
-            let step = |held: &mut Held, manager: &LockManager| {
-                let at = held.plan_table_index(&plan.table);
-                held.lock_table(manager, at, mode)
-            };
-            self.obtain_by(how, step, |_| {}).await?;
-        }
-        for plan in plan.tables.values() {
-            self.take_inside(how, plan).await?;
+        // Indexes sort after all that is in any table.
+        for tables in [plan.tables.range(..FIRST_INDEX), plan.tables.range(FIRST_INDEX..)] {
+            for (_, plan) in tables.clone() {
+                let mode = plan.table_mode();
+                let step = |held: &mut Held, manager: &LockManager| {
+                    let at = held.plan_table_index(&plan.table);
+                    held.lock_table(manager, at, mode)
+                };
+                self.obtain_by(how, step, |_| {}).await?;
+            }
+            for (_, plan) in tables {
+                self.take_inside(how, plan).await?;
+            }
         }
         Ok(())
     }

@@ -58,7 +58,7 @@ impl Held {
     fn raise_table(&mut self, at: usize, to: Mode) -> Result<(), Blocked> {
         let HeldTable { id, mode, ref table, .. } = self.tables[at];
         let target = || Target::Table(table.clone());
-        self.slow(Granule::Table(id), mode, to, |from| table.head().try_slow(from, to), target)?;
+        self.slow(Granule::table(id), mode, to, |from| table.head().try_slow(from, to), target)?;
         self.tables[at].mode = Some(to);
         Ok(())
     }
@@ -131,7 +131,7 @@ impl Held {
 
     #[cold]
     fn new_segment_slow(&self, table: u32, lock: &Arc<SegmentLock>, to: Mode) -> Result<(), Blocked> {
-        let granule = Granule::Within(table, &lock.low, Level::Segment);
+        let granule = Granule::within(table, &lock.low, Level::Segment);
         let target = || segment_target(table, lock);
         self.slow(granule, None, to, |from| lock.head.try_slow(from, to), target)
     }
@@ -139,7 +139,7 @@ impl Held {
     #[cold]
     fn raise_segment(&mut self, index: usize, to: Mode) -> Result<(), Blocked> {
         let HeldSegment { table, mode, ref lock } = self.segments[index];
-        let granule = Granule::Within(table, &lock.low, Level::Segment);
+        let granule = Granule::within(table, &lock.low, Level::Segment);
         let target = || segment_target(table, lock);
         self.slow(granule, Some(mode), to, |from| lock.head.try_slow(from, to), target)?;
         self.segments[index].mode = to;
@@ -194,7 +194,7 @@ impl Held {
         from: Option<Mode>,
         to: Mode,
     ) -> Result<(), Blocked> {
-        let granule = Granule::Within(row.table(), key, Level::Row);
+        let granule = Granule::within(row.table(), key, Level::Row);
         let try_slow = |from| manager.rows.try_slow(row.clone(), from, to);
         self.slow(granule, from, to, try_slow, || Target::Row(row.clone()))
     }

@@ -6,6 +6,10 @@ use crate::codec::KeyBuf;
 
 use super::head::Head;
 
+/// The least id of an index. An index is a table of its own to the locks, but sorts after all that is in any table: its
+/// entries are locked when a transaction commits, and holds its rows by then.
+pub(crate) const FIRST_INDEX: u32 = 1 << 31;
+
 /// A table, as its locks see it.
 pub(crate) trait LockTable: Send + Sync {
     fn id(&self) -> u32;

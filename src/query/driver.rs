@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rayon::prelude::*;
 
-use super::scan::{Part, RowAt, Scan};
+use super::scan::{Part, Parts, RowAt, Scan};
 use crate::context::{self, Activity};
 use crate::error::Result;
 use crate::lock::{CancelToken, Limit};
@@ -37,19 +37,52 @@ impl Drive {
 /// Whether the values of the first parts will do.
 pub(crate) type Enough<'e, A> = &'e dyn Fn(&[A]) -> bool;
 
-/// Folds every part into a value of its own, and gives the values in key order.
+/// Folds every part into a value of its own, and gives the values in the scan's order.
 ///
 /// `step` breaks to end its part early, which is what a limit does; other parts go on. With `enough`, parts are folded
 /// in waves until it says that the values so far will do.
 pub(crate) fn fold_parts<V: Row, A: Send>(
     scan: &Scan<'_, V>,
+    parts: &Parts,
     drive: &Drive,
     init: impl Fn() -> A + Sync,
     step: impl Fn(&mut A, RowAt<'_, V>, &V) -> ControlFlow<()> + Sync,
     enough: Option<Enough<'_, A>>,
 ) -> Result<Vec<A>> {
-    let (parts, rows) = scan.parts()?;
-    let pool = pool(scan, drive, rows, parts.len());
+    let fold = |part: &Part| {
+        let mut value = init();
+        let _ = scan.feed(part, |key, row| step(&mut value, key, row))?;
+        Ok(value)
+    };
+    each_part(scan, parts, drive, fold, enough)
+}
+
+/// As [`fold_parts`], over the keys alone.
+pub(crate) fn fold_keys<V: Row, A: Send>(
+    scan: &Scan<'_, V>,
+    parts: &Parts,
+    drive: &Drive,
+    init: impl Fn() -> A + Sync,
+    step: impl Fn(&mut A, &[u8]) -> ControlFlow<()> + Sync,
+    enough: Option<Enough<'_, A>>,
+) -> Result<Vec<A>> {
+    let fold = |part: &Part| {
+        let mut value = init();
+        let _ = scan.feed_keys(part, |key| step(&mut value, key))?;
+        Ok(value)
+    };
+    each_part(scan, parts, drive, fold, enough)
+}
+
+fn each_part<V: Row, A: Send>(
+    scan: &Scan<'_, V>,
+    parts: &Parts,
+    drive: &Drive,
+    fold: impl Fn(&Part) -> Result<A> + Sync,
+    enough: Option<Enough<'_, A>>,
+) -> Result<Vec<A>> {
+    let pool = pool(scan, parts, drive);
+    let parts = &parts.list[..];
     let mut values = Vec::with_capacity(parts.len());
     // The first part alone answers most limits; each wave is twice as large as the one before.
     let mut wave = if enough.is_some() { FIRST_WAVE } else { parts.len() };
@@ -58,7 +91,8 @@ pub(crate) fn fold_parts<V: Row, A: Send>(
         let now = &rest[..wave.min(rest.len())];
         let places: Vec<Mutex<Option<A>>> = now.iter().map(|_| Mutex::new(None)).collect();
         run(pool, now.len(), &|number| {
-            let value = fold_part(scan, &now[number], &init, &step)?;
+            let _scope = context::enter(Activity::Closure, scan.site);
+            let value = fold(&now[number])?;
             *places[number].lock() = Some(value);
             Ok(())
         })?;
@@ -79,23 +113,16 @@ fn run(pool: Option<&rayon::ThreadPool>, count: usize, work: &(dyn Fn(usize) -> 
     }
 }
 
-fn fold_part<V: Row, A>(
-    scan: &Scan<'_, V>,
-    part: &Part,
-    init: &impl Fn() -> A,
-    step: &impl Fn(&mut A, RowAt<'_, V>, &V) -> ControlFlow<()>,
-) -> Result<A> {
-    let _scope = context::enter(Activity::Closure, scan.site);
-    let mut value = init();
-    let _ = scan.feed(part, |key, row| step(&mut value, key, row))?;
-    Ok(value)
-}
-
 /// The pool for a scan; none: on the calling thread. A rayon worker that waits for another pool runs other jobs of its
 /// own pool meanwhile, which might wait for what the caller holds, so on a rayon worker no pool is used.
-fn pool<'s, V: Row>(scan: &Scan<'s, V>, drive: &Drive, rows: u64, parts: usize) -> Option<&'s rayon::ThreadPool> {
-    if drive.sequential || parts < 2 || rows <= INLINE_SCAN_ROWS || rayon::current_thread_index().is_some() {
+pub(super) fn pool<'s, V: Row>(scan: &Scan<'s, V>, parts: &Parts, drive: &Drive) -> Option<&'s rayon::ThreadPool> {
+    if !is_worth_splitting(parts, drive) || rayon::current_thread_index().is_some() {
         return None;
     }
     scan.engine.scan_pool()
+}
+
+/// Whether several threads do it faster than one.
+pub(super) fn is_worth_splitting(parts: &Parts, drive: &Drive) -> bool {
+    !drive.sequential && parts.list.len() > 1 && parts.rows > INLINE_SCAN_ROWS
 }

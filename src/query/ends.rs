@@ -60,15 +60,12 @@ fn in_range<K: Key, V: Row>(
     site: &'static Location<'static>,
 ) -> Result<Option<(K, Shared<V>)>> {
     let Some(scan) = source.open(table, low, high, site, Vec::new())? else { return Ok(None) };
-    let (mut parts, _) = scan.parts()?;
-    if !first {
-        parts.reverse();
-    }
-    for part in &parts {
+    let scan = scan.reversed(!first);
+    for part in scan.segments().list {
         let mut found: Option<(KeyBuf, Shared<V>)> = None;
-        let _ = scan.feed(part, |at, _| {
+        let _ = scan.feed(&part, |at, _| {
             found = Some((KeyBuf::from(at.key()), at.shared()));
-            if first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            ControlFlow::Break(())
         })?;
         if let Some((key, row)) = found {
             return Ok(Some((decode_stored_key::<K>(table.name(), &key)?, row)));

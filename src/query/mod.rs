@@ -10,20 +10,56 @@
 //!    and the values are put together in key order. Small ranges are folded where the caller stands, and so is
 //!    everything when the caller is itself a rayon worker: one that waited for another pool would run strangers' jobs.
 //!
+//! The operators are a file each: [`condition`] and [`window`] say which rows, [`projected`] and [`group_by`] what of
+//! them, and the others what becomes of it. Most are a [`fold`]; [`collect`] keeps order and stops early; [`stream`] and
+//! [`par_iter`] hand the rows out while they are read.
+//!
+//! With an index ([`by_index`]) the parts are cut from its entries, and each entry leads to its row ([`behind`]).
+//!
 //! Closures of the program run on the pool's threads, with the thread marked, so that a call of the database from
 //! inside one is an error at once and not a hang. A panic in a closure reaches the caller.
 
+mod behind;
+mod build;
+mod by_index;
+mod collect;
+mod condition;
+mod count;
 mod driver;
 mod ends;
+mod explain;
+mod extremes;
+mod find;
+mod fold;
+mod group_by;
+mod indexed;
+mod join;
 mod on_snapshot;
 mod on_transaction;
+mod par_iter;
+mod projected;
 mod request;
 mod scan;
 mod source;
+mod stream;
+mod sum;
+mod top;
 mod update;
+mod window;
 
+pub use build::IndexProgress;
+pub(crate) use build::{alone, build_indexes};
+pub(crate) use by_index::get_by;
+pub(crate) use collect::read;
 pub(crate) use ends::{first, last};
-pub(crate) use request::read;
-pub use request::{Projected, Query};
+pub use explain::{Plan, ReadLock};
+pub use group_by::Grouped;
+pub use indexed::Indexed;
+pub use join::Joined;
+pub use par_iter::ParallelResults;
+pub use projected::Projected;
+pub use request::Query;
 pub(crate) use source::Source;
+pub use stream::Results;
+pub use sum::Number;
 pub(crate) use update::update;

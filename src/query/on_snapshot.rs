@@ -2,12 +2,14 @@
 
 use std::panic::Location;
 
+use super::by_index::get_by;
+use super::collect::read;
 use super::ends;
-use super::request::{Query, read};
+use super::request::Query;
 use super::source::Source;
 use crate::codec::{Key, KeyBuf, encode_key};
 use crate::error::Result;
-use crate::table::{Row, Shared, Table, typed};
+use crate::table::{Index, Row, Shared, Table, typed};
 use crate::txn::Snapshot;
 impl Snapshot {
     /// Reads a row.
@@ -20,6 +22,21 @@ impl Snapshot {
         let Some(core) = self.engine.table_if_any(table)? else { return Ok(None) };
         let key: KeyBuf = encode_key::<K>(key);
         typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key)
+    }
+
+    /// Reads a row by a unique index, and gives it with its key.
+    ///
+    /// # Errors
+    /// As [`Db::get_by`](crate::Db::get_by); [`SchemaMismatch`](crate::ErrorKind::SchemaMismatch) when the index was built
+    /// after the snapshot was taken.
+    #[track_caller]
+    pub fn get_by<K: Key, V: Row, I: Key>(
+        &self,
+        table: Table<K, V>,
+        index: &Index<I, V>,
+        key: I::Ref<'_>,
+    ) -> Result<Option<(K, Shared<V>)>> {
+        get_by(Source::Snapshot(self), table, index, key, Location::caller())
     }
 
     /// Reads the whole table in parallel, as [`Db::read`](crate::Db::read).

@@ -2,15 +2,32 @@
 
 use std::panic::Location;
 
+use super::by_index::get_by;
+use super::collect::read;
 use super::ends;
-use super::request::{Query, read};
+use super::request::Query;
 use super::source::Source;
 use super::update::update;
 use crate::codec::Key;
 use crate::error::Result;
-use crate::table::{Row, Shared, Table};
+use crate::table::{Index, Row, Shared, Table};
 use crate::txn::Transaction;
 impl Transaction {
+    /// Reads a row by a unique index, and gives it with its key. The index key stays locked in shared mode, whether a row
+    /// has it or not, and so does the row.
+    ///
+    /// # Errors
+    /// As [`Db::get_by`](crate::Db::get_by) and [`Transaction::get`].
+    #[track_caller]
+    pub fn get_by<K: Key, V: Row, I: Key>(
+        &self,
+        table: Table<K, V>,
+        index: &Index<I, V>,
+        key: I::Ref<'_>,
+    ) -> Result<Option<(K, Shared<V>)>> {
+        get_by(Source::Transaction(self), table, index, key, Location::caller())
+    }
+
     /// Reads the whole table in parallel, this transaction's own writes included. The table stays locked in shared
     /// mode.
     ///

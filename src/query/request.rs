@@ -1,20 +1,20 @@
-//! What a program asks for.
+//! What a program asks for: the query before anything is done with it.
 
 use std::fmt;
-use std::marker::PhantomData;
-use std::ops::{ControlFlow, RangeBounds};
+use std::ops::RangeBounds;
 use std::panic::Location;
 use std::time::Duration;
 
-use super::driver::{Drive, fold_parts};
-use super::scan::{RowAt, Scan};
+use super::by_index::{IndexRange, open_by};
+use super::condition::Select;
+use super::driver::Drive;
+use super::scan::Scan;
 use super::source::Source;
+use super::window::Window;
 use crate::codec::{Key, KeyBuf, Prefix, decode_key, key_bounds, prefix_bounds};
 use crate::error::{Error, Result};
 use crate::lock::CancelToken;
-use crate::table::{Row, Shared, Table};
-
-type Select<'a, V> = Box<dyn Fn(&V) -> bool + Sync + 'a>;
+use crate::table::{Row, Table};
 
 /// A read of many rows of one table, in the order of its keys.
 ///
@@ -35,14 +35,30 @@ type Select<'a, V> = Box<dyn Fn(&V) -> bool + Sync + 'a>;
 /// ```
 #[must_use = "a query does nothing until it is collected, counted or folded"]
 pub struct Query<'a, K, V: 'static> {
-    source: Source<'a>,
-    table: Table<K, V>,
-    low: KeyBuf,
-    high: Option<KeyBuf>,
-    select: Option<Select<'a, V>>,
-    limit: Option<usize>,
-    drive: Drive,
-    site: &'static Location<'static>,
+    pub(super) source: Source<'a>,
+    pub(super) table: Table<K, V>,
+    pub(super) low: KeyBuf,
+    pub(super) high: Option<KeyBuf>,
+    pub(super) select: Option<Select<'a, V>>,
+    pub(super) window: Window,
+    pub(super) reverse: bool,
+    pub(super) drive: Drive,
+    /// By which index, if not by the keys.
+    pub(super) by: Option<IndexRange>,
+    /// Fixes another table as of the number that the query reads at.
+    pub(super) joined: Option<Fix<'a>>,
+    pub(super) site: &'static Location<'static>,
+}
+
+/// What is to be fixed together with a query.
+pub(super) type Fix<'a> = Box<dyn FnOnce(u64) -> Result<()> + 'a>;
+
+/// A query that has begun: what it reads is fixed.
+pub(super) struct Opened<'a, V: 'static> {
+    pub(super) scan: Scan<'a, V>,
+    pub(super) select: Option<Select<'a, V>>,
+    pub(super) window: Window,
+    pub(super) drive: Drive,
 }
 
 impl<K, V> fmt::Debug for Query<'_, K, V> {
@@ -51,7 +67,8 @@ impl<K, V> fmt::Debug for Query<'_, K, V> {
             .field("low", &self.low)
             .field("high", &self.high)
             .field("selects", &self.select.is_some())
-            .field("limit", &self.limit)
+            .field("window", &self.window)
+            .field("reverse", &self.reverse)
             .finish_non_exhaustive()
     }
 }
@@ -64,8 +81,11 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
             low: KeyBuf::empty(),
             high: None,
             select: None,
-            limit: None,
+            window: Window::default(),
+            reverse: false,
             drive: Drive::default(),
+            by: None,
+            joined: None,
             site,
         }
     }
@@ -92,30 +112,36 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
         self
     }
 
-    /// Only the rows for which `select` is true. Several of them must all be true.
-    pub fn select<'b>(self, select: impl Fn(&V) -> bool + Sync + 'b) -> Query<'b, K, V>
-    where
-        'a: 'b,
-    {
-        let select: Select<'b, V> = match self.select {
-            None => Box::new(select),
-            Some(first) => Box::new(move |row| first(row) && select(row)),
-        };
-        Query {
-            source: self.source,
-            table: self.table,
-            low: self.low,
-            high: self.high,
-            select: Some(select),
-            limit: self.limit,
-            drive: self.drive,
-            site: self.site,
-        }
+    /// From the greatest key down: results come in that order, and a limit takes the greatest keys. Pages that are not
+    /// in memory are then read one by one, and not in runs.
+    pub fn reverse(mut self) -> Self {
+        self.reverse = !self.reverse;
+        self
     }
 
-    /// At most `rows` rows, the first in key order.
+    /// At most `rows` rows, the first in the order of the query.
     pub fn limit(mut self, rows: usize) -> Self {
-        self.limit = Some(self.limit.map_or(rows, |limit| limit.min(rows)));
+        self.window.take(rows);
+        self
+    }
+
+    /// Passes over the first `rows` rows that fit. With a limit, before or after it, that many are given of those that
+    /// follow. The rows passed over are counted each time, so going on from the last key seen, by
+    /// [`range`](Self::range), is faster far inside.
+    ///
+    /// ```
+    /// use gangline::{Db, Table};
+    ///
+    /// const NUMBERS: Table<u32, u32> = Table::new("numbers");
+    /// # fn main() -> gangline::Result<()> {
+    /// let db = Db::in_memory()?;
+    /// db.transact(|tx| (0..100).try_for_each(|n| tx.put(NUMBERS, n, n)))?;
+    /// let third_page = db.query(NUMBERS).offset(20).limit(10).keys()?;
+    /// assert_eq!(third_page, (20..30).collect::<Vec<_>>());
+    /// # Ok(()) }
+    /// ```
+    pub fn offset(mut self, rows: usize) -> Self {
+        self.window.offset = self.window.offset.saturating_add(rows);
         self
     }
 
@@ -154,106 +180,18 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
         self
     }
 
-    /// Gives `project(row)` of each row.
-    pub fn project<'b, T: Send>(self, project: impl Fn(&V) -> T + Sync + 'b) -> Projected<'b, K, V, T>
-    where
-        'a: 'b,
-    {
-        Projected { query: self, project: Box::new(move |_, row| Ok(project(row))) }
-    }
-
-    /// Gives `project(key, row)` of each row. Costs a decoded key a row.
-    pub fn project_keyed<'b, T: Send>(self, project: impl Fn(K::Ref<'_>, &V) -> T + Sync + 'b) -> Projected<'b, K, V, T>
-    where
-        'a: 'b,
-    {
-        let name = self.table.name();
-        let project = move |at: RowAt<'_, V>, row: &V| {
-            let key = decode_stored_key::<K>(name, at.key())?;
-            Ok(project(key.as_ref(), row))
-        };
-        Projected { query: self, project: Box::new(project) }
-    }
-
-    /// The rows themselves. Those of one page share it, so that they cost little until they are kept for long.
-    ///
-    /// # Errors
-    /// As [`Projected::collect`].
-    pub fn rows(self) -> Result<Vec<Shared<V>>> {
-        Projected { query: self, project: Box::new(|at: RowAt<'_, V>, _: &V| Ok(at.shared())) }.collect()
-    }
-
-    /// The keys.
-    ///
-    /// # Errors
-    /// As [`Projected::collect`].
-    pub fn keys(self) -> Result<Vec<K>> {
-        let name = self.table.name();
-        let project = move |at: RowAt<'_, V>, _: &V| decode_stored_key::<K>(name, at.key());
-        Projected { query: self, project: Box::new(project) }.collect()
-    }
-
-    /// Keys and rows.
-    ///
-    /// # Errors
-    /// As [`Projected::collect`].
-    pub fn entries(self) -> Result<Vec<(K, Shared<V>)>> {
-        let name = self.table.name();
-        let project = move |at: RowAt<'_, V>, _: &V| Ok((decode_stored_key::<K>(name, at.key())?, at.shared()));
-        Projected { query: self, project: Box::new(project) }.collect()
-    }
-
-    /// How many rows there are.
-    ///
-    /// # Errors
-    /// As [`Projected::collect`].
-    pub fn count(self) -> Result<u64> {
-        if let Some(limit) = self.limit {
-            return self.project(|_| ()).collect().map(|rows| rows.len().min(limit) as u64);
-        }
-        self.fold(|| 0u64, |count, _| count + 1, |a, b| a + b)
-    }
-
-    /// Folds the rows: each part of the table from `init()` on by `step`, then the parts by `merge`, in key order. The
-    /// parts are an implementation detail, so `merge(a, init())` must be `a`.
-    ///
-    /// # Errors
-    /// As [`Projected::collect`].
-    pub fn fold<A: Send>(
-        self,
-        init: impl Fn() -> A + Sync,
-        step: impl Fn(A, &V) -> A + Sync,
-        merge: impl Fn(A, A) -> A + Sync,
-    ) -> Result<A> {
-        if self.limit.is_some() {
-            let rows = self.rows()?;
-            return Ok(rows.iter().fold(init(), |value, row| step(value, row)));
-        }
-        let Some((scan, select, _, drive)) = self.open()? else { return Ok(init()) };
-        // The value is taken out and put back around each step; the empty place is never seen.
-        let step = |value: &mut Option<A>, _: RowAt<'_, V>, row: &V| {
-            if select.as_ref().is_none_or(|select| select(row)) {
-                *value = value.take().map(|value| step(value, row));
-            }
-            ControlFlow::Continue(())
-        };
-        let values = fold_parts(&scan, &drive, || Some(init()), step, None)?;
-        Ok(values.into_iter().flatten().reduce(merge).unwrap_or_else(init))
-    }
-
-    /// Whether a row fits.
-    ///
-    /// # Errors
-    /// As [`Projected::collect`].
-    pub fn any(self) -> Result<bool> {
-        self.limit(1).project(|_| ()).collect().map(|found| !found.is_empty())
-    }
-
-    #[expect(clippy::type_complexity, reason = "the parts of a query, taken apart once")]
-    fn open(self) -> Result<Option<(Scan<'a, V>, Option<Select<'a, V>>, Option<usize>, Drive)>> {
+    /// Fixes what is read. None: there is no such table yet.
+    pub(super) fn open(self) -> Result<Option<Opened<'a, V>>> {
         let limits = self.drive.limit(self.site).into_iter().collect();
-        let scan = self.source.open(self.table, self.low, self.high, self.site, limits)?;
-        Ok(scan.map(|scan| (scan, self.select, self.limit, self.drive)))
+        let scan = match self.by {
+            None => self.source.open(self.table, self.low, self.high, self.site, limits)?,
+            Some(by) => open_by(self.source, self.table, by, (self.low, self.high), self.site, limits)?,
+        };
+        if let (Some(scan), Some(fix)) = (&scan, self.joined) {
+            fix(scan.number())?;
+        }
+        let (select, window, drive) = (self.select, self.window, self.drive);
+        Ok(scan.map(|scan| Opened { scan: scan.reversed(self.reverse), select, window, drive }))
     }
 }
 
@@ -261,112 +199,4 @@ pub(crate) fn decode_stored_key<K: Key>(table: &str, bytes: &[u8]) -> Result<K> 
     decode_key::<K>(bytes).ok_or_else(|| {
         Error::corrupted(format!("a key of table {table:?} does not decode: {}", crate::table::typed::hex(bytes)))
     })
-}
-
-type Project<'a, V, T> = Box<dyn Fn(RowAt<'_, V>, &V) -> Result<T> + Sync + 'a>;
-
-/// A query that says what to give of each row.
-#[must_use = "a query does nothing until it is collected"]
-pub struct Projected<'a, K, V: 'static, T> {
-    query: Query<'a, K, V>,
-    project: Project<'a, V, T>,
-}
-
-impl<K, V, T> fmt::Debug for Projected<'_, K, V, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Projected").field("query", &self.query).field("types", &PhantomData::<T>).finish()
-    }
-}
-
-impl<K: Key, V: Row, T: Send> Projected<'_, K, V, T> {
-    /// At most `rows` results, the first in key order.
-    pub fn limit(mut self, rows: usize) -> Self {
-        self.query = self.query.limit(rows);
-        self
-    }
-
-    /// On the calling thread only.
-    pub fn sequential(mut self) -> Self {
-        self.query = self.query.sequential();
-        self
-    }
-
-    /// As [`Query::deadline`].
-    pub fn deadline(mut self, time: Duration) -> Self {
-        self.query = self.query.deadline(time);
-        self
-    }
-
-    /// As [`Query::cancel`].
-    pub fn cancel(mut self, token: &CancelToken) -> Self {
-        self.query = self.query.cancel(token);
-        self
-    }
-
-    /// Runs the query. The results are in key order.
-    ///
-    /// # Errors
-    /// [`Nested`](crate::ErrorKind::Nested) inside a closure of the database,
-    /// [`SchemaMismatch`](crate::ErrorKind::SchemaMismatch), [`Corrupted`](crate::ErrorKind::Corrupted) with table and
-    /// place, [`Cancelled`](crate::ErrorKind::Cancelled) by a deadline or a token; inside a transaction also what its
-    /// locks give.
-    pub fn collect(self) -> Result<Vec<T>> {
-        let Projected { query, project } = self;
-        let Some((scan, select, limit, drive)) = query.open()? else { return Ok(Vec::new()) };
-        collect(&scan, &drive, limit, move |row| select.as_ref().is_none_or(|select| select(row)), project)
-    }
-}
-
-/// Selects and projects, with closures that are known to the compiler: what `read` uses.
-pub(crate) fn collect<V: Row, T: Send>(
-    scan: &Scan<'_, V>,
-    drive: &Drive,
-    limit: Option<usize>,
-    select: impl Fn(&V) -> bool + Sync,
-    project: impl Fn(RowAt<'_, V>, &V) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let most = limit.unwrap_or(usize::MAX);
-    let step = |found: &mut Result<Vec<T>>, at: RowAt<'_, V>, row: &V| {
-        if !select(row) {
-            return ControlFlow::Continue(());
-        }
-        let Ok(rows) = found else { return ControlFlow::Break(()) };
-        if rows.len() >= most {
-            return ControlFlow::Break(());
-        }
-        match project(at, row) {
-            Ok(value) => rows.push(value),
-            Err(error) => *found = Err(error),
-        }
-        ControlFlow::Continue(())
-    };
-    let init = || Ok(Vec::new());
-    let enough = |parts: &[Result<Vec<T>>]| {
-        parts.iter().map(|part| part.as_ref().map_or(most, Vec::len)).fold(0, usize::saturating_add) >= most
-    };
-    let parts = fold_parts(scan, drive, init, step, limit.is_some().then_some(&enough as _))?;
-    let mut all = Vec::new();
-    for part in parts {
-        scan.check()?;
-        let mut part = part?;
-        if all.is_empty() {
-            all = part;
-        } else {
-            all.append(&mut part);
-        }
-    }
-    all.truncate(most);
-    Ok(all)
-}
-
-/// `read(table, select, project)`: the whole table.
-pub(crate) fn read<K: Key, V: Row, T: Send>(
-    source: Source<'_>,
-    table: Table<K, V>,
-    select: impl Fn(&V) -> bool + Sync,
-    project: impl Fn(&V) -> T + Sync,
-    site: &'static Location<'static>,
-) -> Result<Vec<T>> {
-    let Some(scan) = source.open(table, KeyBuf::empty(), None, site, Vec::new())? else { return Ok(Vec::new()) };
-    collect(&scan, &Drive::default(), None, select, |_, row| Ok(project(row)))
 }

@@ -8,6 +8,8 @@ use crate::codec::{Key, KeyBuf};
 use crate::context;
 use crate::error::Result;
 use crate::lock::{Limit, LockSet, Mode, check_all};
+use crate::table::registry::Registration;
+use crate::table::table_core::TableCore;
 use crate::table::{Row, Table};
 use crate::txn::{Engine, Snapshot, Transaction};
 
@@ -32,27 +34,9 @@ impl<'a> Source<'a> {
     ) -> Result<Option<Scan<'a, V>>> {
         check_all(&limits, "before it began")?;
         let scan = match self {
-            Source::Db(engine) => {
-                context::check_free("a read of the database", site)?;
-                engine.check_alive()?;
-                let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
-                // Where the table's shared lock is free, the number is taken under it: then the read sees no commit
-                // that it would have had to wait for. It is never queued for: a reader behind one long writer would
-                // stop every writer behind it.
-                let mut locks = LockSet::begin(&engine.locks, site, None);
-                let _ = locks.try_lock_table(&core, Mode::S);
-                let registration = engine.capture();
-                locks.release_all();
-                let number = registration.number();
-                Scan::new(engine, core, number, Some(registration), (low, high), Vec::new(), site)
-            }
-            Source::Snapshot(snapshot) => {
-                // Allowed in every closure: it wants no lock, and on a scan's worker it runs right there.
-                let engine = &snapshot.engine;
-                engine.check_alive()?;
-                let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
-                let number = snapshot.registration.number();
-                Scan::new(engine, core, number, None, (low, high), Vec::new(), site)
+            Source::Db(_) | Source::Snapshot(_) => {
+                let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
+                Scan::new(engine, core, number, registration, (low, high), Vec::new(), site)
             }
             Source::Transaction(tx) => {
                 let engine = &tx.engine;
@@ -68,7 +52,60 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Source<'_> {
+/// What a read outside transactions reads: where, and at which number, registered for it if nobody else has it.
+pub(super) type Captured<'a> = (&'a Engine, Arc<TableCore>, u64, Option<Registration>);
+
+impl<'a> Source<'a> {
+    /// Fixes the number of a read. None when the table was never written to. Of a transaction this is for a look only: it
+    /// reads at a number that it takes under its locks.
+    pub(super) fn capture<K: Key, V: Row>(
+        self,
+        table: Table<K, V>,
+        site: &'static Location<'static>,
+    ) -> Result<Option<Captured<'a>>> {
+        match self {
+            Source::Db(engine) => {
+                context::check_free("a read of the database", site)?;
+                engine.check_alive()?;
+                let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
+                // Where the table's shared lock is free, the number is taken under it: then the read sees no commit
+                // that it would have had to wait for. It is never queued for: a reader behind one long writer would
+                // stop every writer behind it.
+                let mut locks = LockSet::begin(&engine.locks, site, None);
+                let _ = locks.try_lock_table(&core, Mode::S);
+                let registration = engine.capture();
+                locks.release_all();
+                Ok(Some((engine, core, registration.number(), Some(registration))))
+            }
+            Source::Snapshot(snapshot) => {
+                // Allowed in every closure: it wants no lock, and on a scan's worker it runs right there.
+                let engine = &snapshot.engine;
+                engine.check_alive()?;
+                let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
+                Ok(Some((engine, core, snapshot.registration.number(), None)))
+            }
+            Source::Transaction(tx) => {
+                let Some(core) = tx.engine.table_if_any(table)? else { return Ok(None) };
+                let registration = tx.engine.capture();
+                Ok(Some((&tx.engine, core, registration.number(), Some(registration))))
+            }
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    /// What a scan would read now, for a look at its parts: nothing is locked. None when there is no such table.
+    pub(crate) fn look<K: Key, V: Row>(
+        self,
+        table: Table<K, V>,
+        low: KeyBuf,
+        high: Option<KeyBuf>,
+        site: &'static Location<'static>,
+    ) -> Result<Option<Scan<'a, V>>> {
+        let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
+        Ok(Some(Scan::new(engine, core, number, registration, (low, high), Vec::new(), site)))
+    }
+
     /// The key range of the first or last `segments` segments of a table now. A guess at how far to look: segments may
     /// be split before the range is read, which changes what is locked and not what is found.
     pub(crate) fn reach<K: Key, V: Row>(

@@ -36,7 +36,7 @@ pub(crate) fn update<K: Key, V: Row>(
         }
         ControlFlow::Continue(())
     };
-    let hits = fold_parts(&scan, &Drive::default(), Vec::new, step, None)?;
+    let hits = fold_parts(&scan, &scan.parts()?, &Drive::default(), Vec::new, step, None)?;
     // The scan holds own rows and a commit number, which must be free again when the rows are committed.
     drop(scan);
     tx.write_hits(table, hits.into_iter().flatten().collect(), site)

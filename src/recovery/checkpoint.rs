@@ -4,6 +4,7 @@
 //! segments have changed; then it reads at that number like any reader, while commits go on.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,8 +16,8 @@ use crate::storage::journal::Mark;
 use crate::storage::{MAX_FREE, PageStore, Root, RootFile, StoreOp, TreeId};
 use crate::table::directory::Directory;
 use crate::table::entry::{
-    DirectoryEntry, ListedPage, catalog_entries, directory_key, gone_entry, page_list_bodies, seal_directory_entry,
-    seal_page_list,
+    DirectoryEntry, ListedPage, WHOLE_TABLE, catalog_entries, directory_key, gone_entry, page_list_bodies,
+    seal_directory_entry, seal_page_list,
 };
 use crate::table::page::{PageAddress, PageSlot, StoredPage};
 use crate::table::registry::Registration;
@@ -35,6 +36,8 @@ pub(crate) struct CheckpointState {
     pub(crate) directory: DirectoryState,
     /// The sweep at opening had to leave something.
     pub(crate) unswept: bool,
+    /// Indexes that were dropped, with the commits that did it, whose trees are still there.
+    pub(crate) trees: Vec<(u32, u64)>,
 }
 
 /// What was true at the moment of the checkpoint.
@@ -47,6 +50,8 @@ struct Capture {
     /// Segments that are not in these directories any more. The checkpoint before, which may have been under way when
     /// they went, has ended: what it wrote for them is known.
     gone: Vec<GoneSegment>,
+    /// Indexes that are not there any more, with the commits that dropped them.
+    dropped: Vec<(u32, u64)>,
     next_id: u64,
 }
 
@@ -77,6 +82,7 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
         definitions,
         freed: engine.pager.take_freed(),
         gone: engine.pager.take_gone(),
+        dropped: engine.catalog.take_dropped(),
         next_id: engine.pager.next_id(),
     })
 }
@@ -95,6 +101,7 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
     let mut writer = Writer::new(engine, &*engine.pager.store, number, state.root.number + 1);
     let mut directory = state.directory.clone();
     writer.write(&capture.tables, &capture.definitions, &mut directory)?;
+    writer.drop_tables(&capture.dropped, &mut directory)?;
     engine.pager.store.sync()?;
 
     let Writer { later: mut remove, segments, .. } = writer;
@@ -102,6 +109,8 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
     for gone in &capture.gone {
         remove.extend(gone.page_lists().into_iter().map(|address| remove_page(gone.table, address)));
     }
+    state.trees.extend(&capture.dropped);
+    remove.retain(|op| page_of_removal(op).is_none_or(|(table, _)| state.trees.iter().all(|(id, _)| *id != table)));
     let free = remove.iter().filter_map(page_of_removal).take(MAX_FREE).collect();
     let root = Root {
         number: state.root.number + 1,
@@ -112,7 +121,7 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
         last_commit: capture.registration.number(),
         journal: capture.mark.position,
         journal_chain: capture.mark.chain,
-        sweep: state.unswept || remove.len() > MAX_FREE,
+        sweep: state.unswept || remove.len() > MAX_FREE || !state.trees.is_empty(),
         free,
         live_bytes: Some(engine.pager.store.live_bytes()),
         ..state.root.clone()
@@ -125,7 +134,24 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
         segment.set_stored(stored);
     }
     engine.counts.checkpoints.fetch_add(1, Ordering::Relaxed);
-    clean_up(engine, remove, capture.mark)
+    clean_up(engine, remove, capture.mark)?;
+    drop_trees(engine, &mut state.trees, clean)
+}
+
+/// Removes the trees of indexes that no root names any more and nobody reads.
+fn drop_trees(engine: &Engine, trees: &mut Vec<(u32, u64)>, closing: bool) -> Result<()> {
+    let store = &*engine.pager.store;
+    for (id, _) in trees.extract_if(.., |(_, commit)| closing || !engine.pager.registry.any_in(0, *commit)) {
+        let tree = TreeId(id);
+        let mut keys = Vec::new();
+        store.scan(tree, &[], &mut |key, _| {
+            keys.push(StoreOp::Remove { tree, key: key.to_vec() });
+            ControlFlow::Continue(())
+        })?;
+        keys.chunks(BATCH).try_for_each(|batch| store.write(batch.to_vec()))?;
+        store.drop_tree(tree)?;
+    }
+    Ok(())
 }
 
 /// Makes a checkpoint of a database that goes on. One that fails or panics stops it, before the state is given back: what
@@ -302,6 +328,21 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Takes tables out of the directory. One note says so of all entries of each.
+    fn drop_tables(&mut self, dropped: &[(u32, u64)], directory: &mut DirectoryState) -> Result<()> {
+        for (id, _) in dropped {
+            let removals = directory.remove_table(*id);
+            if removals.is_empty() {
+                continue;
+            }
+            self.later.extend(removals);
+            let (key, value) = gone_entry(*id, WHOLE_TABLE, self.checkpoint);
+            directory.add_note(key.clone());
+            self.put(StoreOp::Put { tree: TreeId::DIRECTORY, key, value })?;
+        }
+        self.flush()
     }
 
     /// Writes the directory entries, notes which are superseded, and says of which segments there are none any more.

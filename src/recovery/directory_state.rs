@@ -21,12 +21,18 @@ use crate::table::entry::{DirectoryKey, parse_directory_key};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     Segment(u32, u64),
-    /// That a segment is not there any more.
+    /// That a segment, or for [`WHOLE_TABLE`](crate::table::entry::WHOLE_TABLE) all of a table, is not there any more.
     Gone(u32, u64),
     Table(u32, u16),
 }
 
 impl Subject {
+    pub(crate) fn table(self) -> u32 {
+        match self {
+            Subject::Segment(table, _) | Subject::Gone(table, _) | Subject::Table(table, _) => table,
+        }
+    }
+
     pub(crate) fn of(key: DirectoryKey) -> (Subject, u64) {
         match key {
             DirectoryKey::Segment { table, segment, checkpoint } => (Subject::Segment(table, segment), checkpoint),
@@ -82,6 +88,12 @@ impl DirectoryState {
         let before = self.entries.remove(&subject)?;
         self.hash = self.hash.wrapping_sub(before.hash);
         Some(StoreOp::Remove { tree: TreeId::DIRECTORY, key: before.key })
+    }
+
+    /// All entries of a table go out of force without successors.
+    pub(crate) fn remove_table(&mut self, table: u32) -> Vec<StoreOp> {
+        let subjects: Vec<Subject> = self.entries.keys().copied().filter(|subject| subject.table() == table).collect();
+        subjects.into_iter().filter_map(|subject| self.remove(subject)).collect()
     }
 
     /// Remembers a note that a segment is gone.

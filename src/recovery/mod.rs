@@ -20,6 +20,7 @@ mod restore;
 mod sweep;
 mod unfinished;
 mod verify;
+mod verify_index;
 
 #[cfg(test)]
 mod tests;

@@ -22,8 +22,8 @@ use crate::storage::{
 };
 use crate::table::catalog::Catalog;
 use crate::table::entry::{
-    DirectoryEntry, DirectoryKey, decode_definition, open_catalog_part, open_directory_entry, open_gone_entry,
-    parse_directory_key,
+    DirectoryEntry, DirectoryKey, WHOLE_TABLE, decode_definition, open_catalog_part, open_directory_entry,
+    open_gone_entry, parse_directory_key,
 };
 use crate::table::page::PageAddress;
 use crate::table::pager::Pager;
@@ -43,7 +43,7 @@ pub(crate) struct Opened {
 pub(crate) fn in_memory(options: Options) -> Result<Opened> {
     options.check()?;
     let pager = Pager::new(Arc::new(MemoryStore::new()), options.cache_bytes, 1);
-    let engine = Engine::new(options, pager, Catalog::new([]), 0, None, Position::default());
+    let engine = Engine::new(options, pager, Catalog::new([])?, 0, None, Position::default());
     Ok(Opened { engine, keeper: None, lock: None })
 }
 
@@ -79,6 +79,7 @@ pub(super) fn open_locked(files: Arc<dyn FileLayer>, dir: &Path, options: Option
     state.root_file.write(&root)?;
     state.root = root;
     let engine = Engine::new(options, pager, catalog, last_commit, Some(journal), state.root.journal);
+    engine.drop_unready_indexes()?;
     let disk = Disk { files, dir: dir.to_owned(), pages };
     let keeper = Keeper::start(&engine, state, disk)?;
     if replayed {
@@ -134,7 +135,7 @@ fn open_existing(
     let (last_commit, next_file) = (tail.last_commit, tail.next_file);
     let replayed = last_commit > root.last_commit;
     let journal = Journal::create(files, &folder, next_file, Some(tail), journal_options(options))?;
-    let state = CheckpointState { root_file, root, directory, unswept };
+    let state = CheckpointState { root_file, root, directory, unswept, trees: Vec::new() };
     Ok(Parts { pages, pager, catalog, journal, last_commit, state, replayed })
 }
 
@@ -147,8 +148,9 @@ fn create_new(files: Arc<dyn FileLayer>, dir: &Path, options: &Options) -> Resul
     let root = first_root(journal.mark());
     let root_file = RootFile::create(&*files, dir, &root)?;
     let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
-    let state = CheckpointState { root_file, root, directory: DirectoryState::default(), unswept: false };
-    Ok(Parts { pages, pager, catalog: Catalog::new([]), journal, last_commit: 0, state, replayed: false })
+    let state =
+        CheckpointState { root_file, root, directory: DirectoryState::default(), unswept: false, trees: Vec::new() };
+    Ok(Parts { pages, pager, catalog: Catalog::new([])?, journal, last_commit: 0, state, replayed: false })
 }
 
 /// Only checkpoints write directory entries, and the first root comes before them all: so with entries and without a
@@ -291,9 +293,16 @@ fn take_gone(entries: &mut Entries, stale: &mut Vec<StoreOp>) -> Result<Vec<Vec<
     for (subject, (checkpoint, key, value)) in notes {
         let Subject::Gone(table, segment) = subject else { continue };
         open_gone_entry(table, segment, checkpoint, &value)?;
-        if let Some((_, entry, _)) = entries.remove(&Subject::Segment(table, segment)) {
-            stale.push(StoreOp::Remove { tree: TreeId::DIRECTORY, key: entry });
-        }
+        // What came later under an id that was free again is not meant.
+        let ended = |subject: &Subject, written: &(u64, Vec<u8>, Vec<u8>)| {
+            let meant = match segment {
+                WHOLE_TABLE => subject.table() == table,
+                _ => *subject == Subject::Segment(table, segment),
+            };
+            meant && written.0 < checkpoint
+        };
+        let ended = entries.extract_if(.., |subject, written| ended(subject, written));
+        stale.extend(ended.map(|(_, (_, key, _))| StoreOp::Remove { tree: TreeId::DIRECTORY, key }));
         keys.push(key);
     }
     Ok(keys)
@@ -325,6 +334,7 @@ fn build_catalog(entries: &Entries) -> Result<Catalog> {
             Some(DirectoryKey::Gone { .. }) | None => {}
         }
     }
+    // Ids of indexes are greater than those of tables, so each table comes before its indexes.
     let mut tables = Vec::new();
     for (id, bytes) in definitions {
         let definition = decode_definition(&bytes)?;
@@ -334,7 +344,7 @@ fn build_catalog(entries: &Entries) -> Result<Catalog> {
     if let Some(id) = segments.keys().next() {
         return Err(Error::corrupted(format!("table {id} has segments and no definition; run repair")));
     }
-    Ok(Catalog::new(tables))
+    Catalog::new(tables)
 }
 
 fn build_segments(table: &str, mut entries: Vec<DirectoryEntry>) -> Result<Vec<Arc<Segment>>> {

@@ -55,10 +55,14 @@ impl<'a> Replay<'a> {
     /// Takes the next record, and applies it now or later.
     pub(super) fn take(&mut self, commit: u64, bytes: &[u8]) -> Result<()> {
         match read_record(commit, bytes)? {
-            Record::Table(definition) => {
-                // Rows that stand before it must not get into a table that they do not know.
+            // Rows that stand before it must not get into a table that they do not know.
+            Record::Tables(definitions) => {
                 self.finish()?;
-                self.define(commit, definition);
+                definitions.into_iter().try_for_each(|definition| self.define(commit, definition))?;
+            }
+            Record::Drop(index) => {
+                self.finish()?;
+                self.catalog.remove_index(index, commit);
             }
             Record::Rows(rows) => {
                 self.commit = commit;
@@ -71,16 +75,20 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn define(&self, commit: u64, definition: Definition) {
+    fn define(&self, commit: u64, definition: Definition) -> Result<()> {
         match self.catalog.by_id(definition.id) {
             Some(table) => {
+                if definition.index.is_some_and(|index| index.ready) {
+                    self.catalog.set_index_ready(&table, commit);
+                }
                 table.set_row_shape(definition.row_shape);
                 self.catalog.mark_dirty(table.id());
+                Ok(())
             }
             None => {
                 let table = TableCore::empty(definition, commit, self.pager.fresh_id());
                 table.settle(&self.pager.cache);
-                self.catalog.add(table);
+                self.catalog.add(table, commit)
             }
         }
     }
@@ -175,7 +183,7 @@ mod tests {
     /// A table with a segment from each of these keys on.
     fn table(id: u32, lows: &[&[u8]]) -> Arc<TableCore> {
         let row_shape = Shape::of_type::<u64>().unwrap();
-        let definition = Definition { id, name: format!("t{id}"), version: 1, key_shape: "bytes".into(), row_shape };
+        let definition = Definition { id, name: format!("t{id}"), version: 1, key_shape: "bytes".into(), row_shape, index: None };
         let segment = |(at, low): (usize, &&[u8])| {
             let high = lows.get(at + 1).map(|high| KeyBuf::from(*high));
             let slots = vec![PageSlot::fresh(0, PageBytes::new(), None, 0)];

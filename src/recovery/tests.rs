@@ -1,6 +1,7 @@
 //! Opening, checkpoint and journal together, over file layers that record or fail.
 
 mod copies;
+mod indexes;
 mod large;
 mod merges;
 

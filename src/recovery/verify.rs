@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::verify_index::verify_indexes;
 use crate::codec::Shape;
 use crate::error::Result;
 use crate::table::pager::Keep;
@@ -34,7 +35,7 @@ pub struct TableReport {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// One entry a table, in the order in which they were made.
+    /// One entry a table, in the order in which they were made, and then one an index, called `table.index`.
     pub tables: Vec<TableReport>,
 }
 
@@ -63,7 +64,14 @@ impl fmt::Display for VerifyReport {
 pub(crate) fn verify(engine: &Engine) -> VerifyReport {
     let registration = engine.capture();
     let tables = engine.catalog.tables();
-    VerifyReport { tables: tables.iter().map(|table| verify_table(engine, table, &registration)).collect() }
+    let mut reports: Vec<TableReport> = tables.iter().map(|table| verify_table(engine, table, &registration)).collect();
+    for table in tables.iter().filter(|table| table.is_indexed()) {
+        for (index, error) in verify_indexes(engine, table, registration.number()) {
+            let place = tables.iter().position(|table| table.id() == index);
+            place.map(|at| &mut reports[at]).into_iter().for_each(|report| report.errors.push(error.clone()));
+        }
+    }
+    VerifyReport { tables: reports }
 }
 
 fn verify_table(engine: &Engine, table: &TableCore, registration: &Registration) -> TableReport {

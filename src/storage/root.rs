@@ -13,8 +13,9 @@ use super::journal::{Mark, Position};
 use super::names;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Format of everything on disk that this version writes. Format 2 has pages in chunks, and page lists that count them.
-pub(crate) const FORMAT: u32 = 2;
+/// Format of everything on disk that this version writes. Format 2 has pages in chunks, and page lists that count them; format 3
+/// has indexes.
+pub(crate) const FORMAT: u32 = 3;
 /// The oldest format that is still read.
 const OLDEST_FORMAT: u32 = 1;
 /// Most pages that may wait in a root to be freed: what fits a slot with room to spare.

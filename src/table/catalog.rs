@@ -1,41 +1,60 @@
-//! The tables of a database by name.
+//! The tables of a database by name, and their indexes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::RwLock;
 
 use super::definition::{Row, Table};
+use super::index_core::{IndexCore, Indexes};
 use super::table_core::{Definition, TableCore};
 use crate::codec::{Key, Shape};
 use crate::error::{Error, ErrorKind, Result};
+use crate::lock::FIRST_INDEX;
 use crate::options::MAX_NAME_BYTES;
 use crate::sync::Mutex;
+
+/// Names of tables that begin so are the library's own.
+pub(crate) const RESERVED_NAMES: &str = "gangline.";
 
 /// See the module's text.
 #[derive(Debug)]
 pub(crate) struct Catalog {
     by_name: RwLock<HashMap<String, Arc<TableCore>, ahash::RandomState>>,
+    /// The entries of indexes, by their ids.
+    indexes: RwLock<BTreeMap<u32, Arc<TableCore>>>,
     next_id: AtomicU32,
+    next_index_id: AtomicU32,
     /// Tables whose definition the next checkpoint has to write.
     dirty: Mutex<BTreeSet<u32>>,
+    /// Indexes that were dropped since the last checkpoint began, and the commits that did it.
+    dropped: Mutex<Vec<(u32, u64)>>,
     /// Held while a table is made.
     pub(crate) creating: Mutex<()>,
+    /// Held by the one who builds or drops indexes.
+    pub(crate) building: parking_lot::Mutex<()>,
 }
 
 impl Catalog {
-    /// Tables read from a store.
-    pub(crate) fn new(tables: impl IntoIterator<Item = Arc<TableCore>>) -> Self {
-        let by_name: HashMap<_, _, ahash::RandomState> =
-            tables.into_iter().map(|table| (table.name().to_owned(), table)).collect();
-        let next_id = by_name.values().map(|table| table.id()).max().unwrap_or(0) + 1;
-        Catalog {
-            by_name: RwLock::new(by_name),
-            next_id: AtomicU32::new(next_id),
+    /// Tables and indexes read from a store, in the order of their ids.
+    ///
+    /// # Errors
+    /// `Corrupted` for an index of no table.
+    pub(crate) fn new(tables: impl IntoIterator<Item = Arc<TableCore>>) -> Result<Self> {
+        let catalog = Catalog {
+            by_name: RwLock::default(),
+            indexes: RwLock::default(),
+            next_id: AtomicU32::new(1),
+            next_index_id: AtomicU32::new(FIRST_INDEX),
             dirty: Mutex::default(),
+            dropped: Mutex::default(),
             creating: Mutex::new(()),
-        }
+            building: parking_lot::Mutex::new(()),
+        };
+        tables.into_iter().try_for_each(|table| catalog.add(table, 0))?;
+        catalog.take_dirty();
+        Ok(catalog)
     }
 
     #[inline]
@@ -44,13 +63,17 @@ impl Catalog {
     }
 
     pub(crate) fn by_id(&self, id: u32) -> Option<Arc<TableCore>> {
+        if id >= FIRST_INDEX {
+            return self.indexes.read().get(&id).cloned();
+        }
         self.by_name.read().values().find(|table| table.id() == id).cloned()
     }
 
-    /// All tables in the order of their ids.
+    /// All tables in the order of their ids, the library's own included, then all indexes.
     pub(crate) fn tables(&self) -> Vec<Arc<TableCore>> {
         let mut tables: Vec<_> = self.by_name.read().values().cloned().collect();
         tables.sort_by_key(|table| table.id());
+        tables.extend(self.indexes.read().values().cloned());
         tables
     }
 
@@ -58,11 +81,65 @@ impl Catalog {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Adds a table that a commit made. Under the commit latch.
-    pub(crate) fn add(&self, table: Arc<TableCore>) {
-        self.next_id.fetch_max(table.id() + 1, Ordering::Relaxed);
-        self.mark_dirty(table.id());
-        self.by_name.write().insert(table.name().to_owned(), table);
+    pub(crate) fn fresh_index_id(&self) -> u32 {
+        self.next_index_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Adds a table or an index that a commit made. Under the commit latch.
+    ///
+    /// # Errors
+    /// `Corrupted` for an index of no table.
+    pub(crate) fn add(&self, core: Arc<TableCore>, commit: u64) -> Result<()> {
+        let Some(of) = core.definition().index else {
+            self.next_id.fetch_max(core.id() + 1, Ordering::Relaxed);
+            self.mark_dirty(core.id());
+            self.by_name.write().insert(core.name().to_owned(), core);
+            return Ok(());
+        };
+        let table = self.by_id(of.table).ok_or_else(|| {
+            Error::corrupted(format!("the index {:?} belongs to table {}, which is not there", core.name(), of.table))
+        })?;
+        self.next_index_id.fetch_max(core.id() + 1, Ordering::Relaxed);
+        self.mark_dirty(core.id());
+        self.indexes.write().insert(core.id(), Arc::clone(&core));
+        let index = Arc::new(IndexCore::new(core, &table, &of, commit));
+        table.change_indexes(|indexes| {
+            indexes.list.push(index);
+            indexes.keys = None;
+        });
+        Ok(())
+    }
+
+    /// The index has all rows from this commit on. Under the commit latch.
+    pub(crate) fn set_index_ready(&self, core: &TableCore, commit: u64) {
+        core.set_index_ready();
+        self.mark_dirty(core.id());
+        self.change_indexes_with(core, |indexes| {
+            indexes.list.iter().filter(|index| index.core.id() == core.id()).for_each(|index| index.set_ready(commit));
+        });
+    }
+
+    /// Takes an index that a commit dropped out. Under the commit latch.
+    pub(crate) fn remove_index(&self, id: u32, commit: u64) {
+        let Some(core) = self.indexes.write().remove(&id) else { return };
+        self.dirty.lock().remove(&id);
+        self.dropped.lock().push((id, commit));
+        self.change_indexes_with(&core, |indexes| {
+            if let Some(at) = indexes.list.iter().position(|index| index.core.id() == id) {
+                indexes.list.remove(at);
+                indexes.keys = indexes.keys.take().map(|keys| keys.without(at));
+            }
+        });
+    }
+
+    fn change_indexes_with(&self, index: &TableCore, change: impl FnOnce(&mut Indexes)) {
+        if let Some(table) = index.definition().index.and_then(|of| self.by_id(of.table)) {
+            table.change_indexes(change);
+        }
+    }
+
+    pub(crate) fn take_dropped(&self) -> Vec<(u32, u64)> {
+        std::mem::take(&mut self.dropped.lock())
     }
 
     pub(crate) fn mark_dirty(&self, table: u32) {
@@ -83,19 +160,16 @@ pub(crate) fn program_definition<K: Key, V: Row>(table: Table<K, V>, id: u32) ->
             format!("the table name {name:?} has {} bytes; it must have 1 to {MAX_NAME_BYTES}", name.len()),
         ));
     }
-    if let Some(index) = table.declared_indexes().first() {
+    if name.starts_with(RESERVED_NAMES) {
         return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "table {name:?} declares the index {:?}; this version keeps no indexes, so take it off",
-                index.name()
-            ),
+            ErrorKind::InvalidArgument,
+            format!("the table name {name:?} begins with {RESERVED_NAMES:?}, as the library's own do; choose another"),
         ));
     }
     let mut key_shape = String::new();
     K::shape(&mut key_shape);
     let row_shape = Shape::of_type::<V>().map_err(|fault| fault.into_error(name))?;
-    Ok(Definition { id, name: name.to_owned(), version: table.row_version(), key_shape, row_shape })
+    Ok(Definition { id, name: name.to_owned(), version: table.row_version(), key_shape, row_shape, index: None })
 }
 
 /// Compares the program's types with the stored ones.

@@ -68,8 +68,9 @@ impl<K: Key, V: Row> Table<K, V> {
         Table { name, version: 1, indexes: &[], types: PhantomData }
     }
 
-    /// The same table with secondary indexes. They are not built yet: using a table that declares some is an
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) error.
+    /// The same table with secondary indexes. A table that is made gets them at once; one that is there must have the same
+    /// ones, or its use is a [`SchemaMismatch`](crate::ErrorKind::SchemaMismatch) error until they are
+    /// [built](crate::Db::build_indexes) or [dropped](crate::Db::drop_index).
     pub const fn indexes(mut self, indexes: &'static [&'static dyn IndexDef<V>]) -> Self {
         self.indexes = indexes;
         self
@@ -94,10 +95,20 @@ impl<K: Key, V: Row> Table<K, V> {
         self.indexes
     }
 
-    /// The Rust types behind the table, to check a store's shape only once for each pair.
-    pub(crate) fn type_id(&self) -> TypeId {
-        TypeId::of::<(K, V)>()
+    /// What the program means by the table, to check a store's shape only once for each.
+    #[inline]
+    pub(crate) fn types(&self) -> ProgramTypes {
+        let indexes = if self.indexes.is_empty() { 0 } else { self.indexes.as_ptr().addr() };
+        ProgramTypes { types: TypeId::of::<(K, V)>(), indexes, count: self.indexes.len() }
     }
+}
+
+/// The types of a table and its indexes in a program. The indexes are told by where they lie, since that is `'static`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProgramTypes {
+    types: TypeId,
+    indexes: usize,
+    count: usize,
 }
 
 /// Takes the index keys of one row.
@@ -122,6 +133,10 @@ impl<I: Key> Emit<'_, I> {
 }
 
 /// A secondary index: a name and a function that gives no, one or many keys for a row.
+///
+/// A row without a key is not in the index; one with several keys is found under each. A key of several parts is a tuple.
+/// The function must give the same keys for the same row whenever it is called: give the index another
+/// [`version`](Index::version) when it changes. The index is kept up in the transaction that writes the row.
 ///
 /// ```
 /// use gangline::{Index, Table};
@@ -157,7 +172,17 @@ impl<I: Key, V: Row> Index<I, V> {
         Index { name, version: 1, unique: false, keys }
     }
 
-    /// The same index, in which a key may stand for one row only.
+    /// The same index, in which a key may stand for one row only. A commit that would give it to a second one fails with
+    /// [`Exists`](crate::ErrorKind::Exists).
+    ///
+    /// In front of this call the types are to be named, since the closure cannot be read without:
+    ///
+    /// ```
+    /// # use gangline::Index;
+    /// const BY_NAME: Index<String, String> =
+    ///     Index::<String, String>::new("by_name", |name, out| out.key(name)).unique();
+    /// # let _ = BY_NAME;
+    /// ```
     pub const fn unique(mut self) -> Self {
         self.unique = true;
         self
@@ -186,6 +211,9 @@ pub trait IndexDef<V>: sealed::Sealed + Send + Sync {
     /// The version of the function that gives the keys.
     fn key_version(&self) -> u32;
 
+    /// What the keys are, as it is stored: see [`Key::shape`].
+    fn key_shape(&self) -> String;
+
     /// The encoded keys of a row, in the order in which the function gives them.
     fn keys_of(&self, row: &V) -> Vec<Vec<u8>>;
 }
@@ -203,6 +231,12 @@ impl<I: Key, V: Row> IndexDef<V> for Index<I, V> {
 
     fn key_version(&self) -> u32 {
         self.version
+    }
+
+    fn key_shape(&self) -> String {
+        let mut shape = String::new();
+        I::shape(&mut shape);
+        shape
     }
 
     fn keys_of(&self, row: &V) -> Vec<Vec<u8>> {

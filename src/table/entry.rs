@@ -9,8 +9,10 @@
 //! | page list of format 1 | the same | the same without the count: every page has one entry |
 //! | directory | `s`, table, segment, checkpoint (in tree 0) | low key, rows (varint), checksum (u64), count and ids of the page lists |
 //! | segment gone | `g`, table, segment, checkpoint (in tree 0) | nothing |
-//! | catalog | `t`, table, checkpoint, part (in tree 0) | a part of: name, version (varint), key shape, row shape |
+//! | table gone | `g`, table, 0, checkpoint (in tree 0) | nothing |
+//! | catalog | `t`, table, checkpoint, part (in tree 0) | a part of: id (varint), name, version (varint), key shape, row shape; for an index also the table's id (varint), flags (1 unique, 2 ready), shape of its keys |
 
+use super::index_core::IndexOf;
 use super::page::{PageAddress, StoredPage};
 use super::segment::StoredSegment;
 use super::table_core::Definition;
@@ -19,6 +21,7 @@ use crate::codec::frame::{self, FrameKind, PageIdentity, open_as};
 use crate::codec::wire::{Reader, WireFault, put_bytes, put_u64, put_varint};
 use crate::codec::{KeyBuf, Shape};
 use crate::error::{Error, Result};
+use crate::lock::FIRST_INDEX;
 use crate::options::MAX_STORED_BYTES;
 use crate::storage::{PageStore, TreeId};
 
@@ -138,6 +141,8 @@ pub(crate) struct DirectoryEntry {
 const DIRECTORY: u8 = b's';
 const GONE: u8 = b'g';
 const CATALOG: u8 = b't';
+/// Stands for the id of a segment in the note that all of a table is gone. No segment has it.
+pub(crate) const WHOLE_TABLE: u64 = 0;
 
 pub(crate) fn directory_key(table: u32, segment: u64, checkpoint: u64) -> Vec<u8> {
     segment_key(DIRECTORY, table, segment, checkpoint)
@@ -241,7 +246,22 @@ pub(crate) fn encode_definition(definition: &Definition) -> Vec<u8> {
     let mut shape = Vec::new();
     definition.row_shape.encode(&mut shape);
     put_bytes(&mut out, &shape);
+    if let Some(index) = &definition.index {
+        put_varint(&mut out, u64::from(index.table));
+        out.push((u8::from(index.unique) * UNIQUE) | (u8::from(index.ready) * READY));
+        put_bytes(&mut out, index.key_shape.as_bytes());
+    }
     out
+}
+
+const UNIQUE: u8 = 1;
+const READY: u8 = 2;
+
+fn decode_index_of(reader: &mut Reader<'_>) -> Result<IndexOf, WireFault> {
+    let table = reader.varint_u32()?;
+    let flags = reader.u8()?;
+    let key_shape = reader.text()?.to_owned();
+    Ok(IndexOf { table, unique: flags & UNIQUE != 0, ready: flags & READY != 0, key_shape })
 }
 
 pub(crate) fn decode_definition(bytes: &[u8]) -> Result<Definition> {
@@ -252,8 +272,9 @@ pub(crate) fn decode_definition(bytes: &[u8]) -> Result<Definition> {
         let version = reader.varint_u32()?;
         let key_shape = reader.text()?.to_owned();
         let row_shape = Shape::decode(reader.bytes()?)?;
+        let index = if id < FIRST_INDEX { None } else { Some(decode_index_of(&mut reader)?) };
         reader.finish()?;
-        Ok(Definition { id, name, version, key_shape, row_shape })
+        Ok(Definition { id, name, version, key_shape, row_shape, index })
     };
     read().map_err(|fault| Error::corrupted("the definition of a table is damaged; run repair").with_source(fault))
 }

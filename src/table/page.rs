@@ -382,7 +382,7 @@ impl SlotState {
     }
 
     /// Gives the slot's charges back: the page leaves its segment's list.
-    fn detach(&mut self, cache: &Cache) {
+    pub(crate) fn detach(&mut self, cache: &Cache) {
         cache.charge(self.charged, 0);
         cache.charge_dirty(self.charged_dirty, 0);
         self.charged = 0;

@@ -86,7 +86,8 @@ mod tests {
 
     fn table() -> Arc<TableCore> {
         let row_shape = crate::codec::Shape::of_type::<u64>().unwrap();
-        let definition = Definition { id: 7, name: "t".into(), version: 1, key_shape: "u64".into(), row_shape };
+        let definition =
+            Definition { id: 7, name: "t".into(), version: 1, key_shape: "u64".into(), row_shape, index: None };
         TableCore::empty(definition, 1, 1)
     }
 

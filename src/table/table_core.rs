@@ -1,19 +1,21 @@
 //! A table below its types: id, directory, lock head, counts. Knows bytes only.
 
-use std::any::TypeId;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
 use super::cache::Cache;
+use super::definition::ProgramTypes;
 use super::directory::Directory;
+use super::index_core::{IndexOf, Indexes};
 use super::page::PageSlot;
 use super::put_off::PutOff;
 use super::registry::{Registry, Retained};
 use super::segment::{PageList, Segment};
 use super::versioned::Versioned;
 use crate::codec::{KeyBuf, PageBytes, Shape, show_key};
+use crate::error::Result;
 use crate::lock::{Head, LockTable, SegmentLock};
 use crate::sync::Mutex;
 
@@ -25,6 +27,8 @@ pub(crate) struct Definition {
     pub(crate) version: u32,
     pub(crate) key_shape: String,
     pub(crate) row_shape: Shape,
+    /// There if it is an index.
+    pub(crate) index: Option<IndexOf>,
 }
 
 /// Rows that are looked at to complete a stored shape. What they all leave open (the inside of an option that is never
@@ -43,10 +47,11 @@ pub(crate) struct TableCore {
     rows: AtomicU64,
     /// Segments that are to be merged when that can be done.
     pub(crate) put_off: PutOff,
-    /// The Rust types that were compared with the stored shape and found to fit: the first one, which is usually the
-    /// only one, and the others.
-    first_checked: OnceLock<TypeId>,
-    checked: RwLock<Vec<TypeId>>,
+    /// What of the program was compared with what is stored and found to fit.
+    checked: RwLock<Vec<ProgramTypes>>,
+    indexes: RwLock<Arc<Indexes>>,
+    /// Whether there are any, for those who need not know which.
+    indexed: AtomicBool,
     /// Held while the stored shape is completed.
     pub(crate) checking: Mutex<()>,
     /// Rows that may still be looked at to complete the stored shape; 0 when it is complete.
@@ -74,8 +79,9 @@ impl TableCore {
             directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
             rows: AtomicU64::new(rows),
             put_off: PutOff::default(),
-            first_checked: OnceLock::new(),
             checked: RwLock::new(Vec::new()),
+            indexes: RwLock::default(),
+            indexed: AtomicBool::new(false),
             checking: Mutex::new(()),
             looks_left: AtomicU32::new(LOOKS),
         })
@@ -98,10 +104,25 @@ impl TableCore {
         self.definition.write().row_shape = shape;
     }
 
+    pub(crate) fn set_index_ready(&self) {
+        if let Some(index) = &mut self.definition.write().index {
+            index.ready = true;
+        }
+    }
+
     /// The version of the stored rows.
     #[inline]
     pub(crate) fn version(&self) -> u32 {
         self.version
+    }
+
+    /// Takes what is in memory off the cache's books: the table is no more. Readers at earlier numbers go on.
+    pub(crate) fn release(&self, cache: &Cache) {
+        self.with_directory(|directory| {
+            for segment in directory.segments() {
+                segment.with_list(|list| list.slots.iter().for_each(|slot| slot.latch().detach(cache)));
+            }
+        });
     }
 
     /// Whether nothing is to be learnt from further rows.
@@ -126,18 +147,38 @@ impl TableCore {
     }
 
     #[inline]
-    pub(crate) fn is_checked(&self, types: TypeId) -> bool {
-        self.first_checked.get() == Some(&types) || self.checked.read().contains(&types)
+    pub(crate) fn is_checked(&self, types: ProgramTypes) -> bool {
+        self.checked.read().contains(&types)
     }
 
-    pub(crate) fn set_checked(&self, types: TypeId) {
-        if self.first_checked.set(types).is_ok() {
-            return;
-        }
+    /// The indexes that its rows stand in now. They do not change while a lock on the table or in it is held.
+    pub(crate) fn indexes(&self) -> Arc<Indexes> {
+        Arc::clone(&self.indexes.read())
+    }
+
+    /// Has the program's definition fit the indexes, which it may give their functions, and notes that it does.
+    pub(crate) fn fit_indexes(&self, types: ProgramTypes, fit: impl FnOnce(&mut Indexes) -> Result<()>) -> Result<()> {
+        let mut indexes = self.indexes.write();
+        fit(Arc::make_mut(&mut indexes))?;
+        // Under the latch: a change of the indexes since would have to be compared again.
         let mut checked = self.checked.write();
         if !checked.contains(&types) {
             checked.push(types);
         }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn is_indexed(&self) -> bool {
+        self.indexed.load(Ordering::Acquire)
+    }
+
+    /// Changes the indexes. What the program declares must then be compared anew.
+    pub(crate) fn change_indexes(&self, change: impl FnOnce(&mut Indexes)) {
+        let mut indexes = self.indexes.write();
+        change(Arc::make_mut(&mut indexes));
+        self.indexed.store(!indexes.list.is_empty(), Ordering::Release);
+        self.checked.write().clear();
     }
 
     /// The newest directory, or that of a commit number; none when the table was not there yet.

@@ -10,7 +10,7 @@ use super::read_ahead::ReadAhead;
 use super::rows::{AnyRows, Rows};
 use super::shared::Shared;
 use super::table_core::TableCore;
-use crate::codec::{PageBytes, decode_row, heap_bytes};
+use crate::codec::{KeyBuf, PageBytes, decode_row, heap_bytes};
 use crate::error::{Error, Result};
 
 /// A page that a reader looks at: its bytes for the keys, and its rows.
@@ -65,19 +65,39 @@ pub(crate) fn read_page<V: Row>(
     ahead: &mut ReadAhead,
 ) -> Result<Option<TypedPage<V>>> {
     let Some(slot) = slots.first() else { return Ok(None) };
-    let Some(mut view) = slot.view(Some(number)) else { return Ok(None) };
-    if view.content.bytes.is_none() {
-        match pager.load_with(table, slots, number, keep, view, ahead)? {
-            Some(loaded) => view = loaded,
-            None => return Ok(None),
-        }
-    }
+    let Some(mut view) = loaded_view(pager, table, slots, number, keep, ahead)? else { return Ok(None) };
     let bytes = view.content.bytes.take().expect("a view that was loaded has bytes");
     if let Some(rows) = view.decoded.take().and_then(downcast) {
         return Ok(Some(TypedPage { bytes, rows }));
     }
     let rows = decode_and_keep(pager, table, slot, &bytes, keep)?;
     Ok(Some(TypedPage { bytes, rows }))
+}
+
+/// The bytes of the first of `slots`, for a scan that wants its keys only: nothing is decoded.
+pub(crate) fn read_keys(
+    pager: &Pager,
+    table: &TableCore,
+    slots: &[Arc<PageSlot>],
+    number: u64,
+    ahead: &mut ReadAhead,
+) -> Result<Option<Arc<PageBytes>>> {
+    Ok(loaded_view(pager, table, slots, number, Keep::IfRoom, ahead)?.and_then(|mut view| view.content.bytes.take()))
+}
+
+#[inline]
+fn loaded_view(
+    pager: &Pager,
+    table: &TableCore,
+    slots: &[Arc<PageSlot>],
+    number: u64,
+    keep: Keep,
+    ahead: &mut ReadAhead,
+) -> Result<Option<PageView>> {
+    match slots.first().and_then(|slot| slot.view(Some(number))) {
+        Some(view) if view.content.bytes.is_none() => pager.load_with(table, slots, number, keep, view, ahead),
+        view => Ok(view),
+    }
 }
 
 fn decode_and_keep<V: Row>(
@@ -221,16 +241,39 @@ fn row_of_other_type<V: Row>(
 /// lock on the row need not look at it.
 pub(crate) fn contains(pager: &Pager, table: &TableCore, key: &[u8]) -> Result<(bool, u64)> {
     let mut seen = 0;
-    let Some(mut slot) = slot_of(pager, table, None, key)? else { return Ok((false, seen)) };
+    let found = find_bytes(pager, table, None, key, &mut seen, |_| ())?;
+    Ok((found.is_some(), seen))
+}
+
+/// The bytes of the row under a key: the newest, on which the caller has a lock.
+pub(crate) fn value(pager: &Pager, table: &TableCore, key: &[u8]) -> Result<Option<KeyBuf>> {
+    find_bytes(pager, table, None, key, &mut 0, |row| KeyBuf::from(row))
+}
+
+/// The same as of a commit number.
+pub(crate) fn value_at(pager: &Pager, table: &TableCore, number: u64, key: &[u8]) -> Result<Option<KeyBuf>> {
+    find_bytes(pager, table, Some(number), key, &mut 0, |row| KeyBuf::from(row))
+}
+
+fn find_bytes<T>(
+    pager: &Pager,
+    table: &TableCore,
+    number: Option<u64>,
+    key: &[u8],
+    seen: &mut u64,
+    take: impl Fn(&[u8]) -> T,
+) -> Result<Option<T>> {
+    let Some(mut slot) = slot_of(pager, table, number, key)? else { return Ok(None) };
     loop {
-        let Some(view) = pager.view(table, &slot, None, Keep::Always)? else { return Ok((false, seen)) };
-        seen = view.commit.max(seen);
-        if view.content.bytes.as_ref().is_some_and(|bytes| bytes.search(key).is_ok()) {
-            return Ok((true, seen));
+        let Some(view) = pager.view(table, &slot, number, Keep::Always)? else { return Ok(None) };
+        *seen = view.commit.max(*seen);
+        let found = view.content.bytes.as_ref().and_then(|bytes| Some(take(bytes.row(bytes.search(key).ok()?))));
+        if found.is_some() || number.is_some() {
+            return Ok(found);
         }
-        match slot_of(pager, table, None, key)? {
+        match slot_of(pager, table, number, key)? {
             Some(again) if !Arc::ptr_eq(&again, &slot) => slot = again,
-            _ => return Ok((false, seen)),
+            _ => return Ok(None),
         }
     }
 }

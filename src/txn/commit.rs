@@ -7,7 +7,7 @@ use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
 
 use super::engine::Engine;
-use super::record::{rows_record, table_record};
+use super::record::rows_record;
 use super::write_set::WriteSet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Durability;
@@ -17,7 +17,7 @@ use crate::table::apply::{Applier, Place, pinned_place};
 use crate::table::page::Garbage;
 use crate::table::registry::Registration;
 use crate::table::segment::Segment;
-use crate::table::table_core::{Definition, TableCore};
+use crate::table::table_core::TableCore;
 
 /// What the commit latch guards. Who holds it is alone with the journal's end and the newest versions of all pages.
 #[derive(Debug)]
@@ -199,23 +199,23 @@ impl Engine {
         }
     }
 
-    /// Makes a table, or completes the row shape of one, as a commit of its own. The commit of the transaction that
-    /// wanted it stands behind it in the journal, so nobody waits for it here.
-    pub(crate) fn commit_definition(
+    /// Changes the catalog, in a commit of its own. The commit of the transaction that wanted it stands behind it in the
+    /// journal, so nobody waits for it here.
+    pub(crate) fn commit_catalog<R>(
         &self,
-        definition: Definition,
-        apply: impl FnOnce(u64, Definition) -> Arc<TableCore>,
-    ) -> Result<Arc<TableCore>> {
-        let prepared = self.prepare(|| table_record(&definition))?;
+        record: impl FnOnce() -> Vec<u8>,
+        apply: impl FnOnce(u64) -> R,
+    ) -> Result<R> {
+        let prepared = self.prepare(record)?;
         let mut last = self.commits.latch();
         if last.closed {
             return Err(closed());
         }
         let number = last.number + 1;
         self.append(number, prepared);
-        let table = apply(number, definition);
+        let changed = apply(number);
         self.commits.end(&mut last, number);
-        Ok(table)
+        Ok(changed)
     }
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::admission::Admission;
 use super::commit::Commits;
+use super::ids::Ids;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockManager;
 use crate::options::Options;
@@ -38,6 +39,7 @@ pub(crate) struct Engine {
     pub(crate) journal: Option<Journal>,
     pub(crate) admission: Admission,
     pub(crate) counts: Counts,
+    pub(crate) ids: Ids,
     /// Where an opening would begin to replay the journal: what the newest root says.
     pub(crate) replay_from: Mutex<Position>,
     scan_pool: OnceLock<Option<rayon::ThreadPool>>,
@@ -64,6 +66,7 @@ impl Engine {
             journal,
             admission: Admission::default(),
             counts: Counts::default(),
+            ids: Ids::default(),
             replay_from: Mutex::new(replay_from),
             scan_pool: OnceLock::new(),
             closed: AtomicBool::new(false),

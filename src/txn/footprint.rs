@@ -1,6 +1,5 @@
 //! What a transaction says beforehand that it will lock.
 
-use std::any::TypeId;
 use std::fmt;
 use std::ops::RangeBounds;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use crate::codec::{Key, KeyBuf, encode_key, key_bounds};
 use crate::error::Result;
 use crate::lock::{LockTable, Mode, Plan};
 use crate::table::table_core::TableCore;
-use crate::table::{Row, Table};
+use crate::table::{ProgramTypes, Row, Table};
 
 use super::transaction::check_key_length;
 
@@ -51,7 +50,7 @@ pub struct Footprint {
 #[derive(Clone)]
 struct Part {
     table: Arc<dyn AnyTable>,
-    types: TypeId,
+    types: ProgramTypes,
     whole: Option<Mode>,
     ranges: Vec<(KeyBuf, Option<KeyBuf>, Mode)>,
     rows: Vec<(KeyBuf, Mode)>,
@@ -154,7 +153,7 @@ impl Footprint {
     }
 
     fn part<K: Key, V: Row>(&mut self, table: Table<K, V>) -> &mut Part {
-        let (name, types) = (table.name(), table.type_id());
+        let (name, types) = (table.name(), table.types());
         let found = self.tables.iter().position(|part| part.table.name() == name && part.types == types);
         let at = found.unwrap_or_else(|| {
             let table = Arc::new(table);

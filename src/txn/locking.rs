@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::footprint::Footprint;
 use super::transaction::Transaction;
 use super::write_set::OwnRows;
+use crate::codec::KeyBuf;
 use crate::error::Result;
 use crate::lock::{Limit, Mode};
 use crate::table::Row;
@@ -70,6 +71,55 @@ impl Transaction {
         let state = &mut *self.state()?;
         state.locks.asked_at(Location::caller());
         state.locks.lock_name(name, mode)
+    }
+
+    /// Keeps the indexes of a table as they are.
+    pub(crate) fn lock_for_index(
+        &self,
+        core: &Arc<TableCore>,
+        site: &'static Location<'static>,
+        limits: &[Limit],
+    ) -> Result<()> {
+        let state = &mut *self.state()?;
+        state.locks.asked_at(site);
+        state.locks.under(limits, |locks| locks.lock_table(core, Mode::IS))
+    }
+
+    /// Locks a range of the entries of an index, or one that may not be there, and gives the own writes of its table.
+    pub(crate) fn lock_entries_for_scan<V: Row>(
+        &self,
+        (table, index): (&Arc<TableCore>, &Arc<TableCore>),
+        (low, high): (&[u8], Option<&[u8]>),
+        point: bool,
+        site: &'static Location<'static>,
+        limits: &[Limit],
+    ) -> Result<OwnRows<V>> {
+        let state = &mut *self.state()?;
+        state.locks.asked_at(site);
+        state.locks.under(limits, |locks| match point {
+            true => locks.lock_row(index, low, Mode::S),
+            false => locks.lock_range(index, low, high, Mode::S),
+        })?;
+        state.writes.range(table.id(), &[], None)
+    }
+
+    /// Locks the rows that a scan of an index will come to, in order; the whole table where they are many.
+    pub(crate) fn lock_rows_for_scan(
+        &self,
+        table: &Arc<TableCore>,
+        keys: &[KeyBuf],
+        site: &'static Location<'static>,
+        limits: &[Limit],
+    ) -> Result<()> {
+        let state = &mut *self.state()?;
+        state.locks.asked_at(site);
+        let many = keys.len() >= self.engine.locks.escalate_rows();
+        state.locks.under(limits, |locks| {
+            if many {
+                return locks.lock_table(table, Mode::S);
+            }
+            keys.iter().try_for_each(|key| locks.lock_row(table, key, Mode::S))
+        })
     }
 
     /// Locks a range of keys (encoded) for a scan, and gives the own writes in it. `limits` end the wait for it, beside

@@ -3,7 +3,10 @@
 //! | first byte | then |
 //! | --- | --- |
 //! | 1, rows | count of tables; for each: id, count of rows; for each row in key order: key, and 0 or 1 + length and the row's bytes |
-//! | 2, table | the definition of a table that this commit makes, or whose row shape it completes |
+//! | 2, table | the definition of a table or an index that this commit makes, or of which it changes what can change: the row
+//!   shape becomes complete, the index ready |
+//! | 3, tables | count; for each: the same with its length before it |
+//! | 4, drop | the id of an index that is no more |
 //!
 //! Numbers are varints. A row of length "0" is a removal. Records hold bytes only: recovery needs no type of the program.
 
@@ -16,6 +19,8 @@ use super::write_set::WriteSet;
 
 const ROWS: u8 = 1;
 const TABLE: u8 = 2;
+const TABLES: u8 = 3;
+const DROP: u8 = 4;
 
 /// A write set as a record.
 pub(crate) fn rows_record(writes: &WriteSet) -> Vec<u8> {
@@ -41,10 +46,23 @@ pub(crate) fn rows_record(writes: &WriteSet) -> Vec<u8> {
     out
 }
 
-/// A table's definition as a record.
-pub(crate) fn table_record(definition: &Definition) -> Vec<u8> {
-    let mut out = vec![TABLE];
-    out.extend_from_slice(&encode_definition(definition));
+/// Definitions as a record.
+pub(crate) fn definitions_record(definitions: &[Definition]) -> Vec<u8> {
+    if let [definition] = definitions {
+        let mut out = vec![TABLE];
+        out.extend_from_slice(&encode_definition(definition));
+        return out;
+    }
+    let mut out = vec![TABLES];
+    put_varint(&mut out, definitions.len() as u64);
+    definitions.iter().for_each(|definition| put_bytes(&mut out, &encode_definition(definition)));
+    out
+}
+
+/// The end of an index as a record.
+pub(crate) fn drop_record(index: u32) -> Vec<u8> {
+    let mut out = vec![DROP];
+    put_varint(&mut out, u64::from(index));
     out
 }
 
@@ -60,7 +78,8 @@ pub(crate) struct RecordRow<'a> {
 #[derive(Debug)]
 pub(crate) enum Record<'a> {
     Rows(Vec<RecordRow<'a>>),
-    Table(Definition),
+    Tables(Vec<Definition>),
+    Drop(u32),
 }
 
 /// Reads a record.
@@ -73,9 +92,28 @@ pub(crate) fn read_record(commit: u64, bytes: &[u8]) -> Result<Record<'_>> {
     };
     match bytes.split_first() {
         Some((&ROWS, rest)) => read_rows(rest).map(Record::Rows).map_err(damaged),
-        Some((&TABLE, rest)) => decode_definition(rest).map(Record::Table),
+        Some((&TABLE, rest)) => decode_definition(rest).map(|definition| Record::Tables(vec![definition])),
+        Some((&TABLES, rest)) => {
+            let bodies = read_definitions(rest).map_err(damaged)?;
+            bodies.into_iter().map(decode_definition).collect::<Result<_>>().map(Record::Tables)
+        }
+        Some((&DROP, rest)) => read_drop(rest).map(Record::Drop).map_err(damaged),
         _ => Err(damaged(WireFault::new(0, "an unknown kind of record"))),
     }
+}
+
+fn read_definitions(bytes: &[u8]) -> Result<Vec<&[u8]>, WireFault> {
+    let mut reader = Reader::new(bytes);
+    let bodies = (0..reader.count(1)?).map(|_| reader.bytes()).collect::<Result<_, _>>()?;
+    reader.finish()?;
+    Ok(bodies)
+}
+
+fn read_drop(bytes: &[u8]) -> Result<u32, WireFault> {
+    let mut reader = Reader::new(bytes);
+    let id = reader.varint_u32()?;
+    reader.finish()?;
+    Ok(id)
 }
 
 fn read_rows(bytes: &[u8]) -> Result<Vec<RecordRow<'_>>, WireFault> {

@@ -48,12 +48,26 @@ pub(crate) fn run<T, E: From<Error>>(
         return match outcome {
             Ok(value) => {
                 tx.check_strict()?;
+                if let Err(error) = add_index_entries(&tx) {
+                    if tx.wants_restart() {
+                        drop(value);
+                        tx.restart()?;
+                        continue;
+                    }
+                    return Err(error.into());
+                }
                 tx.commit()?;
                 Ok(value)
             }
             Err(error) => Err(error),
         };
     }
+}
+
+/// The functions of indexes run in here.
+fn add_index_entries(tx: &Transaction) -> Result<()> {
+    let _scope = context::enter(Activity::Transaction, tx.site);
+    tx.add_index_entries()
 }
 
 /// Runs one statement as a transaction of its own. It takes its locks in order, so it never starts over; the body may
@@ -75,6 +89,7 @@ pub(crate) fn once<T>(
         let _span = events::transaction(Who { label: None, caller: site });
         body(&tx)?
     };
+    add_index_entries(&tx)?;
     tx.commit()?;
     Ok(value)
 }

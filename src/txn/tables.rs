@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::engine::Engine;
+use super::record::definitions_record;
 use crate::codec::{Key, Shape, check_row, encode_row};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::catalog::{check_definition, program_definition};
-use crate::table::table_core::TableCore;
+use crate::table::declared::{declared, fit_indexes};
+use crate::table::table_core::{Definition, TableCore};
 use crate::table::{Row, Table};
 
 impl Engine {
@@ -17,10 +19,9 @@ impl Engine {
     #[inline]
     pub(crate) fn table_if_any<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Option<Arc<TableCore>>> {
         let Some(core) = self.catalog.find(table.name()) else {
-            refuse_indexes(table)?;
             return Ok(None);
         };
-        if core.version() != table.row_version() || !core.is_checked(table.type_id()) {
+        if core.version() != table.row_version() || !core.is_checked(table.types()) {
             check_types(table, &core)?;
         }
         Ok(Some(core))
@@ -59,16 +60,28 @@ impl Engine {
             learn(table, row, &mut definition.row_shape)?;
         }
         let complete = row.is_some() && definition.row_shape.is_complete();
-        let segment = self.pager.fresh_id();
-        let core = self.commit_definition(definition, |number, definition| {
-            let core = TableCore::empty(definition, number, segment);
-            core.settle(&self.pager.cache);
-            self.catalog.add(Arc::clone(&core));
-            core
-        })?;
-        core.set_checked(table.type_id());
+        let declared = declared(table)?;
+        let indexes = declared.iter().map(|index| index.definition(&definition, self.catalog.fresh_index_id(), true));
+        let definitions: Vec<Definition> = indexes.collect();
+        let core = self.commit_tables([definition].into_iter().chain(definitions).collect())?;
+        fit_indexes(table, &core)?;
         core.looked_at(complete);
         Ok(core)
+    }
+
+    /// Makes tables and indexes, in one commit. Gives the first of them.
+    pub(super) fn commit_tables(&self, definitions: Vec<Definition>) -> Result<Arc<TableCore>> {
+        let ids: Vec<u64> = definitions.iter().map(|_| self.pager.fresh_id()).collect();
+        let record = || definitions_record(&definitions);
+        let made = self.commit_catalog(record, |number| {
+            let made = definitions.iter().zip(&ids).map(|(definition, segment)| {
+                let core = TableCore::empty(definition.clone(), number, *segment);
+                core.settle(&self.pager.cache);
+                self.catalog.add(Arc::clone(&core), number).map(|()| core)
+            });
+            made.collect::<Result<Vec<_>>>()
+        })??;
+        made.into_iter().next().ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "there is no table to make"))
     }
 
     /// A shape that was traced without a row may have parts that only a row shows. The rows put first complete it.
@@ -90,11 +103,13 @@ impl Engine {
             ));
         }
         if after != before {
-            self.commit_definition(after.clone(), |_, definition| {
-                core.set_row_shape(definition.row_shape);
-                self.catalog.mark_dirty(core.id());
-                Arc::clone(&core)
-            })?;
+            self.commit_catalog(
+                || definitions_record(std::slice::from_ref(&after)),
+                |_| {
+                    core.set_row_shape(after.row_shape.clone());
+                    self.catalog.mark_dirty(core.id());
+                },
+            )?;
         }
         core.looked_at(after.row_shape.is_complete());
         drop(checking);
@@ -111,14 +126,9 @@ fn learn<K: Key, V: Row>(table: Table<K, V>, row: &V, shape: &mut Shape) -> Resu
         .map_err(|fault| fault.into_error(table.name()))
 }
 
-fn refuse_indexes<K: Key, V: Row>(table: Table<K, V>) -> Result<()> {
-    if table.declared_indexes().is_empty() { Ok(()) } else { program_definition(table, 0).map(drop) }
-}
-
 #[cold]
 fn check_types<K: Key, V: Row>(table: Table<K, V>, core: &TableCore) -> Result<()> {
     let program = program_definition(table, core.id())?;
     check_definition(&core.definition(), &program)?;
-    core.set_checked(table.type_id());
-    Ok(())
+    fit_indexes(table, core)
 }

@@ -99,6 +99,11 @@ impl Transaction {
         state.locks.lock_row(table, key, mode)
     }
 
+    /// Whether rows of a table with indexes were written.
+    pub(super) fn writes_indexed_tables(&self) -> bool {
+        self.state.borrow().writes.tables().any(|table| table.core.is_indexed())
+    }
+
     pub(crate) fn wants_restart(&self) -> bool {
         self.state.borrow().locks.restart_wanted()
     }
@@ -180,7 +185,12 @@ impl Transaction {
     }
 
     #[track_caller]
-    fn get_locked<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, mode: Mode) -> Result<Option<Shared<V>>> {
+    pub(super) fn get_locked<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        mode: Mode,
+    ) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
@@ -436,7 +446,7 @@ impl Transaction {
     }
 
     /// Refuses a write that would make the transaction too large. The transaction can go on without it.
-    fn check_size(&self, bytes: usize, rows: usize) -> Result<()> {
+    pub(super) fn check_size(&self, bytes: usize, rows: usize) -> Result<()> {
         let limit = self.engine.options.max_transaction_bytes;
         if bytes <= limit {
             return Ok(());

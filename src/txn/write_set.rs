@@ -1,5 +1,6 @@
 //! The rows that a transaction has written and not committed yet.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
 use std::sync::Arc;
@@ -18,8 +19,16 @@ const WRITE_OVERHEAD: usize = 16;
 /// The image of a row: encoded in the set's arena, and decoded.
 pub(crate) struct RowImage {
     range: Range<usize>,
-    row: Arc<dyn AnyRow>,
+    /// None for an entry of an index.
+    row: Option<Arc<dyn AnyRow>>,
     heap: usize,
+}
+
+impl RowImage {
+    /// The decoded row.
+    pub(crate) fn row(&self) -> Option<&dyn Any> {
+        self.row.as_deref().map(|row| row as &dyn Any)
+    }
 }
 
 /// One write: an image, or none for a removal.
@@ -101,7 +110,7 @@ impl WriteSet {
     ) -> Option<Write> {
         let range = start..self.arena.len();
         self.bytes += key.len() + range.len() + WRITE_OVERHEAD;
-        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row, heap }) })
+        self.table_mut(core).rows.insert(key, Write { image: Some(RowImage { range, row: Some(row), heap }) })
     }
 
     /// How far the set has come, for [`take_back`](Self::take_back).
@@ -128,6 +137,22 @@ impl WriteSet {
         self.table_mut(core).rows.insert(key, Write { image: None });
     }
 
+    /// Adds an entry of an index, or its removal.
+    pub(crate) fn put_entry(&mut self, index: &Arc<TableCore>, key: KeyBuf, row: Option<&[u8]>) {
+        self.bytes += key.len() + row.map_or(0, <[u8]>::len) + WRITE_OVERHEAD;
+        let image = row.map(|row| {
+            let start = self.arena.len();
+            self.arena.extend_from_slice(row);
+            RowImage { range: start..self.arena.len(), row: None, heap: 0 }
+        });
+        self.table_mut(index).rows.insert(key, Write { image });
+    }
+
+    /// The row of an entry that was put.
+    pub(crate) fn entry(&self, index: u32, key: &[u8]) -> Option<&[u8]> {
+        self.table(index)?.rows.get(key)?.image.as_ref().map(|image| self.image_bytes(image))
+    }
+
     /// What the transaction itself wrote under a key: nothing, a removal, or a row.
     pub(crate) fn find<V: Row>(&self, table: u32, key: &[u8]) -> Result<Option<Option<Arc<V>>>> {
         let Some(table) = self.table(table) else { return Ok(None) };
@@ -137,7 +162,7 @@ impl WriteSet {
     /// The row that a write leaves, through whatever type it is read.
     fn row<V: Row>(&self, table: &TableWrites, key: &[u8], write: &Write) -> Result<Option<Arc<V>>> {
         let Some(image) = &write.image else { return Ok(None) };
-        match downcast_row(Arc::clone(&image.row)) {
+        match image.row.clone().and_then(downcast_row) {
             Some(row) => Ok(Some(row)),
             // It was written through another type of the same shape.
             None => decode_one(&table.core, key, self.image_bytes(image)).map(|row| Some(Arc::new(row))),
@@ -170,10 +195,10 @@ impl WriteSet {
     /// of the row types, so it is done before any latch.
     pub(crate) fn own_rows(&mut self) {
         for write in self.tables.iter_mut().flat_map(|table| table.rows.values_mut()) {
-            if let Some(image) = &mut write.image
-                && Arc::get_mut(&mut image.row).is_none()
+            if let Some(RowImage { row: Some(row), .. }) = &mut write.image
+                && Arc::get_mut(row).is_none()
             {
-                image.row = AnyRow::duplicate(&*image.row);
+                *row = AnyRow::duplicate(&**row);
             }
         }
     }
@@ -183,11 +208,8 @@ impl WriteSet {
         let WriteSet { tables, arena, .. } = self;
         for TableWrites { core, rows } in tables {
             for (key, write) in rows {
-                let image = write.image.map(|image| Image {
-                    bytes: &arena[image.range],
-                    decoded: Some(image.row),
-                    heap: image.heap,
-                });
+                let image =
+                    write.image.map(|image| Image { bytes: &arena[image.range], decoded: image.row, heap: image.heap });
                 each(&core, &key, image);
             }
         }

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gangline::{Db, Durability, ErrorKind, Index, Options, Table};
+use gangline::{Db, Durability, ErrorKind, Options, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{ITEMS, Item, fill, ids, item, other_process, part, place, small, with_items};
@@ -279,21 +279,6 @@ fn damage_to_a_journal_below_what_was_synced_is_corruption() {
     let error = Options::new().open(&trial).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupted);
     assert!(error.to_string().contains("journal"), "{error}");
-}
-
-#[test]
-fn a_declared_index_is_refused_before_anything_is_written() {
-    const BY_AMOUNT: Index<i64, Item> = Index::new("by_amount", |item, out| out.key(item.amount));
-    const INDEXED: Table<u64, Item> = Table::new("indexed").indexes(&[&BY_AMOUNT]);
-    let db = Db::in_memory().unwrap();
-    for outcome in
-        [db.put(INDEXED, 1, item(1)), db.get(INDEXED, 1).map(drop), db.read(INDEXED, |_| true, |_| ()).map(drop)]
-    {
-        let error = outcome.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        assert!(error.to_string().contains("by_amount") && error.to_string().contains("indexed"), "{error}");
-    }
-    assert!(db.tables().unwrap().is_empty());
 }
 
 #[test]

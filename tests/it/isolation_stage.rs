@@ -9,7 +9,8 @@
 //!
 //! Commands: `get K`, `getu K` (for update), `range A..B`, `all`, `len`, `first`, `last`, `put K V`, `insert K V`,
 //! `remove K`, `add K N` (modify), `plus K N` (get, then put), `addall N` (update of all rows), `lock NAME`,
-//! `share NAME`, `commit`, `abort`; `once` before a command makes it a single call on the database. Between transactions,
+//! `share NAME`, `commit`, `abort`; after a first line `indexed` also `by V`, `by A..B` (by an index on the values) and
+//! `large V` (by a unique index on those over 1,000); `once` before a command makes it a single call on the database. Between transactions,
 //! `guard NAME` takes a name for the actor's thread and `unguard` gives all those back. A line `timeout MS` behind
 //! the rows sets how long locks are waited for, and then `escalate N` how many hits make an update lock its table;
 //! `await T1` lets time pass until that actor waits no more, and `await T1 MS` until it has
@@ -21,13 +22,23 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use gangline::{Access, Db, Error, ErrorKind, Options, Result, Snapshot, Table, Transaction};
+use gangline::{Access, Db, Error, ErrorKind, Index, Options, Result, Snapshot, Table, Transaction};
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Serialize};
 
 use crate::support::{PATIENCE, until};
 
 pub(crate) const ROWS: Table<u64, Row> = Table::new("rows");
+
+/// The table of a script that begins with `indexed`: its values are found, and one that is over 1,000 stands for one row.
+const INDEXED: Table<u64, Row> = Table::new("rows").indexes(&[&BY_VALUE, &BY_LARGE]);
+const BY_VALUE: Index<i64, Row> = Index::new("by_value", |row, out| out.key(row.value));
+const BY_LARGE: Index<i64, Row> = Index::<i64, Row>::new("by_large", |row, out| {
+    if row.value > 1_000 {
+        out.key(row.value);
+    }
+})
+.unique();
 
 /// A number, wide enough that few rows fill a page.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -53,6 +64,8 @@ pub(crate) fn holds(script: &str) {
 /// Plays the commands of a script and gives the script as it should be.
 pub(crate) fn play(script: &str) -> String {
     let mut lines = script.lines().peekable();
+    let indexed = lines.next_if(|line| *line == "indexed");
+    let table = if indexed.is_some() { INDEXED } else { ROWS };
     let head = lines.next().expect("a script begins with its rows");
     let timeout = lines.next_if(|line| line.starts_with("timeout "));
     let escalate = lines.next_if(|line| line.starts_with("escalate "));
@@ -67,11 +80,11 @@ pub(crate) fn play(script: &str) -> String {
     let rows = head.strip_prefix("rows").expect("the first line is `rows K=V ...`");
     for pair in rows.split_whitespace() {
         let (key, value) = pair.split_once('=').expect("rows are K=V");
-        db.put(ROWS, number(key), row(number(value))).unwrap();
+        db.put(table, number(key), row(number(value))).unwrap();
     }
-    let mut stage = Stage::new(db);
+    let mut stage = Stage::new(db, table);
     let mut out: String =
-        [Some(head), timeout, escalate].into_iter().flatten().map(|line| format!("{line}\n")).collect();
+        [indexed, Some(head), timeout, escalate].into_iter().flatten().map(|line| format!("{line}\n")).collect();
     for line in lines.filter(|line| !line.starts_with(' ')) {
         let command = line.split_once(':').map_or(line, |(command, _)| command).trim();
         out.push_str(&stage.give(command));
@@ -112,16 +125,19 @@ impl Board {
     }
 }
 
+type Rows = Table<u64, Row>;
+
 struct Stage {
     db: Db,
+    table: Rows,
     board: Arc<Board>,
     actors: BTreeMap<String, Sender<String>>,
     snapshots: BTreeMap<String, Snapshot>,
 }
 
 impl Stage {
-    fn new(db: Db) -> Self {
-        Stage { db, board: Arc::default(), actors: BTreeMap::new(), snapshots: BTreeMap::new() }
+    fn new(db: Db, table: Rows) -> Self {
+        Stage { db, table, board: Arc::default(), actors: BTreeMap::new(), snapshots: BTreeMap::new() }
     }
 
     /// Gives one command, waits until nothing moves any more, and says what came of it.
@@ -136,19 +152,20 @@ impl Stage {
             return format!("{command}: ok\n{}", self.report(command, actor, step));
         }
         if actor == "db" {
-            return format!("{command}: {}\n", told(read(&self.db, step)));
+            return format!("{command}: {}\n", told(read(&self.db, self.table, step)));
         }
         if actor.starts_with('S') {
             let new = step == "snapshot";
             let snapshot = self.snapshots.entry(actor.to_owned()).or_insert_with(|| self.db.snapshot());
-            let outcome = if new { "ok".to_owned() } else { told(read(&*snapshot, step)) };
+            let outcome = if new { "ok".to_owned() } else { told(read(&*snapshot, self.table, step)) };
             return format!("{command}: {outcome}\n");
         }
         let sender = self.actors.entry(actor.to_owned()).or_insert_with(|| {
             let (sender, steps) = channel();
-            let (db, board, name) = (self.db.clone(), Arc::clone(&self.board), actor.to_owned());
+            let (db, table, board) = (self.db.clone(), self.table, Arc::clone(&self.board));
+            let name = actor.to_owned();
             let thread = std::thread::Builder::new().name(actor.to_owned());
-            thread.spawn(move || act(&db, &board, &name, &steps)).unwrap();
+            thread.spawn(move || act((&db, table), &board, &name, &steps)).unwrap();
             sender
         });
         let busy = self.board.told.lock().get(actor).is_some_and(|told| told.busy);
@@ -258,7 +275,7 @@ impl From<Error> for Stop {
 }
 
 /// The thread of an actor: one transaction or single call after the other.
-fn act(db: &Db, board: &Board, name: &str, commands: &Receiver<String>) {
+fn act((db, table): (&Db, Rows), board: &Board, name: &str, commands: &Receiver<String>) {
     let mut guards = Vec::new();
     while let Ok(first) = commands.recv() {
         if let Some(name_of_lock) = first.strip_prefix("guard ") {
@@ -268,15 +285,15 @@ fn act(db: &Db, board: &Board, name: &str, commands: &Receiver<String>) {
             guards.clear();
             board.tell(name, format!("{first}: ok"));
         } else if let Some(step) = first.strip_prefix("once ") {
-            board.tell(name, format!("{first}: {}", told(once(db, step))));
+            board.tell(name, format!("{first}: {}", told(once(db, table, step))));
         } else {
-            transact(db, board, name, first, commands);
+            transact((db, table), board, name, first, commands);
         }
         board.set(name, false, false);
     }
 }
 
-fn transact(db: &Db, board: &Board, name: &str, first: String, commands: &Receiver<String>) {
+fn transact((db, table): (&Db, Rows), board: &Board, name: &str, first: String, commands: &Receiver<String>) {
     let steps = RefCell::new(vec![first]);
     let outcome = db.try_transact(|tx| {
         for at in 0.. {
@@ -290,7 +307,7 @@ fn transact(db: &Db, board: &Board, name: &str, first: String, commands: &Receiv
                 "abort" => return Err(Stop::Asked),
                 _ => {}
             }
-            match change(tx, &step) {
+            match change(tx, table, &step) {
                 Err(error) if error.kind() == ErrorKind::Restart => {
                     board.tell(name, "starts over".to_owned());
                     return Err(error.into());
@@ -325,60 +342,72 @@ fn list(rows: &[(u64, i64)]) -> String {
 }
 
 /// Reads that all have.
-fn read(from: &impl Access, step: &str) -> Result<String> {
+fn read(from: &impl Access, table: Rows, step: &str) -> Result<String> {
     let words: Vec<&str> = step.split(' ').collect();
     match words[..] {
-        ["get", key] => Ok(maybe(from.get(ROWS, number(key))?.map(|row| row.value))),
+        ["get", key] => Ok(maybe(from.get(table, number(key))?.map(|row| row.value))),
         ["range", range] => {
             let (low, high) = range.split_once("..").expect("a range is A..B");
-            let query = from.query(ROWS).range(number::<u64>(low)..number::<u64>(high));
+            let query = from.query(table).range(number::<u64>(low)..number::<u64>(high));
             Ok(list(&query.project_keyed(|key, row| (key, row.value)).collect()?))
         }
         ["all"] => {
-            let rows = from.query(ROWS).project_keyed(|key, row| (key, row.value)).collect()?;
-            let read = from.read(ROWS, |_| true, |row| row.value)?;
+            let rows = from.query(table).project_keyed(|key, row| (key, row.value)).collect()?;
+            let read = from.read(table, |_| true, |row| row.value)?;
             assert!(rows.iter().map(|(_, value)| value).eq(&read), "two ways to read all give {rows:?} and {read:?}");
             Ok(list(&rows))
+        }
+        ["by", value] => {
+            let query = from.query(table).by(&BY_VALUE);
+            let query = match value.split_once("..") {
+                Some((low, high)) => query.range(number::<i64>(low)..number::<i64>(high)),
+                None => query.equal(number(value)),
+            };
+            Ok(list(&query.project_keyed(|key, row| (key, row.value)).collect()?))
+        }
+        ["large", value] => {
+            let found = from.get_by(table, &BY_LARGE, number(value))?.map(|(key, row)| (key, row.value));
+            Ok(list(&found.into_iter().collect::<Vec<_>>()))
         }
         _ => panic!("{step:?} is not a command here"),
     }
 }
 
 /// What an actor can do in its transaction.
-fn change(tx: &Transaction, step: &str) -> Result<String> {
+fn change(tx: &Transaction, table: Rows, step: &str) -> Result<String> {
     let words: Vec<&str> = step.split(' ').collect();
     match words[..] {
-        ["getu", key] => Ok(maybe(tx.get_for_update(ROWS, number(key))?.map(|row| row.value))),
-        ["put", key, value] => ok(tx.put(ROWS, number(key), row(number(value)))),
-        ["insert", key, value] => ok(tx.insert(ROWS, number(key), row(number(value)))),
-        ["remove", key] => Ok(maybe(tx.remove(ROWS, number(key))?.map(|row| row.value))),
-        ["add", key, more] => Ok(maybe(tx.modify(ROWS, number(key), |row| {
+        ["getu", key] => Ok(maybe(tx.get_for_update(table, number(key))?.map(|row| row.value))),
+        ["put", key, value] => ok(tx.put(table, number(key), row(number(value)))),
+        ["insert", key, value] => ok(tx.insert(table, number(key), row(number(value)))),
+        ["remove", key] => Ok(maybe(tx.remove(table, number(key))?.map(|row| row.value))),
+        ["add", key, more] => Ok(maybe(tx.modify(table, number(key), |row| {
             row.value += number::<i64>(more);
             row.value
         })?)),
         ["plus", key, more] => {
-            let sum = tx.get(ROWS, number(key))?.map_or(0, |row| row.value) + number::<i64>(more);
-            tx.put(ROWS, number(key), row(sum))?;
+            let sum = tx.get(table, number(key))?.map_or(0, |row| row.value) + number::<i64>(more);
+            tx.put(table, number(key), row(sum))?;
             Ok(sum.to_string())
         }
-        ["addall", more] => Ok(tx.update(ROWS, |_| true, |row| row.value += number::<i64>(more))?.to_string()),
-        ["len"] => Ok(tx.len(ROWS)?.to_string()),
-        ["first"] => Ok(list(&tx.first(ROWS)?.map(|(key, row)| (key, row.value)).into_iter().collect::<Vec<_>>())),
-        ["last"] => Ok(list(&tx.last(ROWS)?.map(|(key, row)| (key, row.value)).into_iter().collect::<Vec<_>>())),
+        ["addall", more] => Ok(tx.update(table, |_| true, |row| row.value += number::<i64>(more))?.to_string()),
+        ["len"] => Ok(tx.len(table)?.to_string()),
+        ["first"] => Ok(list(&tx.first(table)?.map(|(key, row)| (key, row.value)).into_iter().collect::<Vec<_>>())),
+        ["last"] => Ok(list(&tx.last(table)?.map(|(key, row)| (key, row.value)).into_iter().collect::<Vec<_>>())),
         ["lock", name] => ok(tx.lock(name)),
         ["share", name] => ok(tx.lock_shared(name)),
-        _ => read(tx, step),
+        _ => read(tx, table, step),
     }
 }
 
 /// Single calls of the database.
-fn once(db: &Db, step: &str) -> Result<String> {
+fn once(db: &Db, table: Rows, step: &str) -> Result<String> {
     let words: Vec<&str> = step.split(' ').collect();
     match words[..] {
-        ["put", key, value] => ok(db.put(ROWS, number(key), row(number(value)))),
-        ["insert", key, value] => ok(db.insert(ROWS, number(key), row(number(value)))),
-        ["remove", key] => Ok(maybe(db.remove(ROWS, number(key))?.map(|row| row.value))),
-        ["addall", more] => Ok(db.update(ROWS, |_| true, |row| row.value += number::<i64>(more))?.to_string()),
-        _ => read(db, step),
+        ["put", key, value] => ok(db.put(table, number(key), row(number(value)))),
+        ["insert", key, value] => ok(db.insert(table, number(key), row(number(value)))),
+        ["remove", key] => Ok(maybe(db.remove(table, number(key))?.map(|row| row.value))),
+        ["addall", more] => Ok(db.update(table, |_| true, |row| row.value += number::<i64>(more))?.to_string()),
+        _ => read(db, table, step),
     }
 }

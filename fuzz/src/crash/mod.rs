@@ -12,7 +12,7 @@ pub mod writer;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use gangline::{Db, Durability, Options, Table};
+use gangline::{Db, Durability, Index, Options, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::random::Random;
@@ -29,9 +29,17 @@ const KILLS_A_STORE: u64 = 40;
 /// The newest commit of each writer.
 const HEADS: Table<u32, u64> = Table::new("heads");
 /// What each commit writes, under writer and slot.
-const DATA: Table<(u32, u64), Entry> = Table::new("data");
+const DATA: Table<(u32, u64), Entry> = Table::new("data").indexes(&[&BY_SEQ]);
 /// The same once more in another table.
-const PAIRS: Table<(u32, u64), Entry> = Table::new("pairs");
+const PAIRS: Table<(u32, u64), Entry> = Table::new("pairs").indexes(&[&BY_SEQ, &BY_LENGTH]);
+/// Each entry under its number, which changes with every commit: verification compares indexes with their tables.
+const BY_SEQ: Index<u64, Entry> = Index::new("by_seq", |entry, out| out.key(entry.seq));
+/// Some entries, under keys that many share.
+const BY_LENGTH: Index<u8, Entry> = Index::new("by_length", |entry, out| {
+    if !entry.seq.is_multiple_of(3) {
+        out.key((entry.text.len() / 64).min(255) as u8);
+    }
+});
 /// The commits of the writers below [`LOGGED`], in one order for both.
 const LOG: Table<u64, (u32, u64)> = Table::new("log");
 /// The number of the newest entry of the log, in its only row.

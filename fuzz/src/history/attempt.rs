@@ -84,6 +84,11 @@ impl Value {
     pub(super) fn key(&self) -> u32 {
         self.key
     }
+
+    /// One of four numbers, by who wrote it.
+    pub(super) fn turn(&self) -> u32 {
+        (self.txn % 4) as u32
+    }
 }
 
 /// A row as it was found.

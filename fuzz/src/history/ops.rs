@@ -37,6 +37,10 @@ pub(super) enum Op {
         keys: Range<u32>,
         sequential: bool,
     },
+    /// A range that is read by an index, whose entries move within it whenever a row changes.
+    Indexed {
+        keys: Range<u32>,
+    },
     /// The first few rows of a range.
     Top {
         keys: Range<u32>,
@@ -110,7 +114,8 @@ impl Keys {
     pub(super) fn read(&self, random: &mut Random) -> Op {
         match random.below(20) {
             0..10 => Op::Get(self.any(random)),
-            10..17 => Op::Range { keys: self.range(random), sequential: random.below(2) == 0 },
+            10..12 => Op::Indexed { keys: self.range(random) },
+            12..17 => Op::Range { keys: self.range(random), sequential: random.below(2) == 0 },
             17..19 => Op::Top { keys: self.range(random), rows: 1 + random.below(4) as usize },
             _ => self.all_or_window(random, |table| Op::Full { table }),
         }
@@ -170,7 +175,8 @@ impl Keys {
             88..104 => Op::Insert(self.any(random)),
             104..136 => Op::Modify(self.any(random)),
             136..152 => Op::Remove(self.any(random)),
-            152..180 => Op::Range { keys: self.range(random), sequential: random.below(2) == 0 },
+            152..158 => Op::Indexed { keys: self.range(random) },
+            158..180 => Op::Range { keys: self.range(random), sequential: random.below(2) == 0 },
             180..186 => Op::Top { keys: self.range(random), rows: 1 + random.below(4) as usize },
             186..188 => Op::First { table: self.one_table(random) },
             188..190 => self.all_or_window(random, |table| Op::Last { table }),

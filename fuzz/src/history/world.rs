@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
-use gangline::{Access, Db, ErrorKind, Table, Transaction};
+use gangline::{Access, Db, ErrorKind, Index, Table, Transaction};
 
 use super::attempt::{Attempt, Found, Value};
 use super::numbers::Numbers;
@@ -14,7 +14,10 @@ use super::sweep::Sweep;
 use crate::Failure;
 use crate::random::Random;
 
-const TABLES: [Table<u32, Value>; 2] = [Table::new("left"), Table::new("right")];
+const TABLES: [Table<u32, Value>; 2] =
+    [Table::new("left").indexes(&[&BY_KEY]), Table::new("right").indexes(&[&BY_KEY])];
+/// Each row under its key and something that its writers change.
+const BY_KEY: Index<(u32, u32), Value> = Index::new("by_key", |value, out| out.key((value.key(), value.turn())));
 /// Tables of a run.
 pub(super) const TABLE_COUNT: u32 = TABLES.len() as u32;
 
@@ -85,6 +88,12 @@ impl World {
             Op::Range { keys, sequential } => {
                 let query = from.query(self.table(keys.start)).range(keys.clone());
                 let query = if *sequential { query.sequential() } else { query };
+                let found = query.project_keyed(|key, value| (key, value.found())).collect()?;
+                self.check_keys(attempt, &found);
+                attempt.saw_range(keys.clone(), &rows(&found));
+            }
+            Op::Indexed { keys } => {
+                let query = from.query(self.table(keys.start)).by(&BY_KEY).range((keys.start, 0)..(keys.end, 0));
                 let found = query.project_keyed(|key, value| (key, value.found())).collect()?;
                 self.check_keys(attempt, &found);
                 attempt.saw_range(keys.clone(), &rows(&found));

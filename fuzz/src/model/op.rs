@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use gangline::{Durability, Table};
+use gangline::{Durability, Index, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::random::Tape;
@@ -17,6 +17,13 @@ pub struct Note {
 }
 
 impl Note {
+    /// Its keys in [`BY_REST`].
+    pub fn rests(&self) -> impl Iterator<Item = (u8, bool)> {
+        let rest = (self.number % 7) as u8;
+        let odd = self.text.len() % 2 == 1;
+        [(rest < 6).then_some((rest, odd)), (rest < 3).then_some((rest + 2, odd))].into_iter().flatten()
+    }
+
     /// A short text that differs where rows do.
     pub fn show(&self) -> String {
         format!("{}:{}{}", self.number, self.text.len(), self.text.get(..1).unwrap_or_default())
@@ -30,9 +37,14 @@ impl std::fmt::Debug for Note {
 }
 
 /// Rows under numbers.
-pub const NUMBERS: Table<u64, Note> = Table::new("numbers");
+pub const NUMBERS: Table<u64, Note> = Table::new("numbers").indexes(&[&BY_NUMBER, &BY_REST]);
 /// Rows under strings, which sort in another order than their numbers.
-pub const WORDS: Table<String, Note> = Table::new("words");
+pub const WORDS: Table<String, Note> = Table::new("words").indexes(&[&BY_NUMBER, &BY_REST]);
+/// Each row under its number.
+pub const BY_NUMBER: Index<u64, Note> = Index::new("by_number", |note, out| out.key(note.number));
+/// No, one or two keys a row: see [`Note::rests`].
+pub const BY_REST: Index<(u8, bool), Note> =
+    Index::new("by_rest", |note, out| note.rests().for_each(|(rest, odd)| out.key((rest, odd))));
 
 /// Which table a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +72,8 @@ pub enum Call {
     Len,
     Range { low: Bound<u64>, high: Bound<u64>, limit: Option<usize> },
     Keys { low: Bound<u64>, high: Bound<u64> },
+    ByNumber { low: u64, high: u64, limit: Option<usize> },
+    ByRest { low: u8, high: u8 },
     Read { modulus: u64 },
     Rows { modulus: u64, limit: Option<usize> },
     Count { modulus: u64 },
@@ -72,6 +86,7 @@ impl Call {
     pub fn is_read_of_snapshot(&self) -> bool {
         match self {
             Call::Get(_) | Call::Len | Call::Fold => true,
+            Call::ByNumber { .. } | Call::ByRest { .. } => true,
             Call::Range { .. } | Call::Keys { .. } | Call::Read { .. } | Call::Rows { .. } | Call::Count { .. } => true,
             Call::GetForUpdate(_) | Call::Contains(_) | Call::GetMany(_) | Call::First | Call::Last => false,
             Call::Put(..) | Call::Insert(..) | Call::Modify(..) | Call::Remove(_) | Call::Update { .. } => false,
@@ -255,7 +270,7 @@ fn call(tape: &mut Tape<'_>, mix: Mix, index: u64) -> Call {
 }
 
 fn read_call(tape: &mut Tape<'_>, mix: Mix, index: u64) -> Call {
-    match tape.byte() % 16 {
+    match tape.byte() % 20 {
         0..=3 => Call::Get(key(tape, mix, index)),
         4 => Call::Contains(key(tape, mix, index)),
         5 => Call::GetMany((0..tape.byte() % 6).map(|_| key(tape, mix, index)).collect()),
@@ -273,6 +288,14 @@ fn read_call(tape: &mut Tape<'_>, mix: Mix, index: u64) -> Call {
         }
         14 if mix.has(7) => Call::Count { modulus: modulus(tape) },
         15 if mix.has(7) => Call::Fold,
+        16 | 17 if mix.has(6) => {
+            let (low, width) = (u64::from(tape.short()), u64::from(tape.byte()) * 40);
+            Call::ByNumber { low, high: low + width, limit: tape.one_in(2).then(|| usize::from(tape.byte() % 40)) }
+        }
+        18 if mix.has(6) => {
+            let low = tape.byte() % 8;
+            Call::ByRest { low, high: low + tape.byte() % 4 }
+        }
         _ => Call::Get(key(tape, mix, index)),
     }
 }

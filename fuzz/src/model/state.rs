@@ -136,6 +136,20 @@ fn read_one_table<K: Ord + Clone + std::fmt::Debug>(
         Call::Keys { low, high } => {
             join(within(table, low.map(key_of), high.map(key_of)).map(|(key, _)| format!("{key:?}")))
         }
+        Call::ByNumber { low, high, limit } => {
+            let found = table.iter().filter(|(_, note)| (low..high).contains(&&note.number));
+            let mut found: Vec<_> = found.map(|(key, note)| (note.number, key, note)).collect();
+            found.sort_by_key(|(number, key, _)| (*number, *key));
+            let most = limit.unwrap_or(usize::MAX);
+            join(found.into_iter().take(most).map(|(_, key, note)| show_entry(key, note)))
+        }
+        Call::ByRest { low, high } => {
+            // Once each, under the first of its keys that is in the range.
+            let first = |note: &Note| note.rests().filter(|(rest, _)| (*low..*high).contains(rest)).min();
+            let mut found: Vec<_> = table.iter().filter_map(|(key, note)| Some((first(note)?, key))).collect();
+            found.sort();
+            join(found.into_iter().map(|(_, key)| format!("{key:?}")))
+        }
         Call::Read { modulus } => join(selected(*modulus).map(|note| note.number.to_string())),
         Call::Rows { modulus, limit } => {
             join(selected(*modulus).take(limit.unwrap_or(usize::MAX)).map(|note| note.show()))

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use gangline::{Access, Db, Durability, Error, ErrorKind, Key, Options, Result, Shared, Snapshot, Table, Transaction};
 
-use super::op::{Call, End, NUMBERS, Note, Op, Promise, WORDS, Which, spell};
+use super::op::{BY_NUMBER, BY_REST, Call, End, NUMBERS, Note, Op, Promise, WORDS, Which, spell};
 use super::state::{join, join_transaction, modify, show_entry, show_option, verdict};
 
 /// A database with the snapshots that the run has taken of it.
@@ -275,6 +275,15 @@ fn read_call<K: Key + Debug>(
         Call::Keys { low, high } => {
             let (low, high) = (low.map(key_of), high.map(key_of));
             join(on.query(table).range(between(&low, &high)).keys()?.iter().map(|key| format!("{key:?}")))
+        }
+        Call::ByNumber { low, high, limit } => {
+            let query = on.query(table).by(&BY_NUMBER).range(*low..*high);
+            let shown = query.project_keyed(|key, note| format!("{}={}", show_key::<K>(key), note.show()));
+            shown.limit(limit.unwrap_or(usize::MAX)).collect()?.join(",")
+        }
+        Call::ByRest { low, high } => {
+            let query = on.query(table).by(&BY_REST).range((*low, false)..(*high, false));
+            join(query.keys()?.iter().map(|key| format!("{key:?}")))
         }
         Call::Read { modulus } => {
             let numbers = on.read(table, |note| note.number % modulus == 0, |note| note.number)?;

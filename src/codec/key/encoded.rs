@@ -48,6 +48,25 @@ pub(crate) fn key_bounds<'k, K: Key>(range: impl RangeBounds<K::Ref<'k>>) -> (Ke
     (low, high)
 }
 
+/// The entries of an index whose keys are in a range, as [`key_bounds`] returns them. Something may follow the key in an
+/// entry, so the first that is above a key is above all that begins with it.
+pub(crate) fn entry_bounds<'k, K: Key>(range: impl RangeBounds<K::Ref<'k>>) -> (KeyBuf, Option<KeyBuf>) {
+    let after = |key: K::Ref<'k>| successor(&encode_key::<K>(key));
+    let low = match range.start_bound() {
+        Bound::Unbounded => Some(KeyBuf::empty()),
+        Bound::Included(&key) => Some(encode_key::<K>(key)),
+        Bound::Excluded(&key) => after(key),
+    };
+    // Nothing is above a key of which all bytes are the greatest.
+    let Some(low) = low else { return (KeyBuf::empty(), Some(KeyBuf::empty())) };
+    let high = match range.end_bound() {
+        Bound::Unbounded => None,
+        Bound::Excluded(&key) => Some(encode_key::<K>(key)),
+        Bound::Included(&key) => after(key),
+    };
+    (low, high)
+}
+
 /// The encoded keys that start with a prefix, as [`key_bounds`] returns them.
 pub(crate) fn prefix_bounds<K: Key>(prefix: &impl Prefix<K>) -> (KeyBuf, Option<KeyBuf>) {
     with_scratch(|out| {

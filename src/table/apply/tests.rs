@@ -12,7 +12,8 @@ const KEY: &[u8] = b"m";
 
 fn table_of_one_row(pager: &Pager, row: &[u8]) -> Arc<TableCore> {
     let row_shape = Shape::of_type::<u64>().expect("a shape");
-    let definition = Definition { id: 7, name: "t".into(), version: 1, key_shape: "u64".into(), row_shape };
+    let definition =
+        Definition { id: 7, name: "t".into(), version: 1, key_shape: "u64".into(), row_shape, index: None };
     let table = TableCore::empty(definition, 1, 1);
     let place = pinned_place(&table, KEY).expect("an empty page is in memory");
     let mut applier = Applier::new(pager, 1);

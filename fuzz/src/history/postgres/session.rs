@@ -151,7 +151,7 @@ impl<'a> Running<'a> {
             Op::Insert(key) => self.insert(*key),
             Op::Modify(key) => self.modify(*key),
             Op::Remove(key) => self.remove(*key),
-            Op::Range { keys, .. } => self.range(keys.clone(), all),
+            Op::Range { keys, .. } | Op::Indexed { keys } => self.range(keys.clone(), all),
             Op::Top { keys, rows } => self.range(keys.clone(), *rows),
             Op::First { table } => self.range(self.world.keys.table(*table), 1),
             Op::Last { table } | Op::Full { table } | Op::Len { table } => {
