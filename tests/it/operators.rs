@@ -213,6 +213,18 @@ fn every_operator_agrees_on_a_database_and_on_a_snapshot() {
     }
 }
 
+/// A few large segments are cut in runs of pages; a table of many small ones is not.
+#[test]
+fn every_operator_agrees_where_segments_are_cut_in_runs() {
+    let db = small().segment_rows(1_000).in_memory().unwrap();
+    crate::support::fill(&db, ROWS);
+    let plan = db.query(ITEMS).explain().unwrap();
+    assert!(plan.parts > 2 * plan.segments && plan.threads == 2, "{plan}");
+    for asked in queries(5, 40) {
+        compare(&db, &model(), asked);
+    }
+}
+
 #[test]
 fn every_operator_sees_what_its_transaction_wrote() {
     let db = with_items(ROWS);

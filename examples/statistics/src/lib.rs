@@ -6,10 +6,12 @@
 //! 2. [`sales`]: one parallel fold that groups items by anything;
 //! 3. [`service`]: the statistics service, made for each request, with its workers and the names they lock;
 //! 4. [`charts`]: what the workers draw;
-//! 5. [`report`]: the whole, from the options of the [command line](cli) to the page.
+//! 5. [`aggregates`]: every kind of query, and what another database gives for it;
+//! 6. [`report`]: the whole, from the options of the [command line](cli) to the page.
 //!
 //! The tables are public, so another program can open the store and add to it.
 
+pub mod aggregates;
 pub mod charts;
 pub mod cli;
 pub mod data;

@@ -11,7 +11,7 @@ use crate::cli::Options;
 use crate::outcome::Outcome;
 use crate::workload::{UNBOUNDED, timed};
 
-const ITEMS: Table<ItemKey, Item> = Table::new("lineitem");
+pub(super) const ITEMS: Table<ItemKey, Item> = Table::new("lineitem");
 
 /// Rows of one transaction of the load.
 const BATCH: usize = 10_000;
@@ -32,7 +32,7 @@ pub(super) fn run(folder: &Path, options: &Options) -> Outcome<Found> {
     Ok(Found { rows, load_s: load.as_secs_f64(), q1_ms, q6_ms, q1, q6 })
 }
 
-fn load(db: &Db, scale: f64) -> Outcome<()> {
+pub(super) fn load(db: &Db, scale: f64) -> Outcome<()> {
     let mut items = items(scale);
     loop {
         let batch: Vec<(ItemKey, Item)> = items.by_ref().take(BATCH).collect();

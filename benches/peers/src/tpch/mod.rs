@@ -8,6 +8,8 @@ mod item;
 mod python;
 mod query;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;

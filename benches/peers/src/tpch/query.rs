@@ -40,7 +40,12 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, item: &Item) {
+    pub(super) fn line(self, return_flag: char, status: char) -> Group {
+        let Sums { quantity, price, discounted, charge, discount, count } = self;
+        Group { return_flag, status, quantity, price, discounted, charge, discount, count }
+    }
+
+    pub(super) fn add(&mut self, item: &Item) {
         let discounted = item.price * (100 - item.discount);
         self.quantity += item.quantity;
         self.price += item.price;
@@ -50,7 +55,7 @@ impl Sums {
         self.count += 1;
     }
 
-    fn merge(&mut self, other: &Sums) {
+    pub(super) fn merge(&mut self, other: &Sums) {
         self.quantity += other.quantity;
         self.price += other.price;
         self.discounted += other.discounted;
@@ -89,11 +94,7 @@ impl Groups {
     /// The lines of query 1 in order.
     pub(super) fn lines(self) -> Vec<Group> {
         let sorted: BTreeMap<_, _> = self.0.into_iter().collect();
-        let line = |((return_flag, status), sums): ((char, char), Sums)| {
-            let Sums { quantity, price, discounted, charge, discount, count } = sums;
-            Group { return_flag, status, quantity, price, discounted, charge, discount, count }
-        };
-        sorted.into_iter().map(line).collect()
+        sorted.into_iter().map(|((return_flag, status), sums)| sums.line(return_flag, status)).collect()
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`load`](mod@load) commits those in batches. [`model`] and [`value`] are what everything else of the program knows.
 
 mod archive;
-mod csv;
+pub(crate) mod csv;
 mod dataset;
 pub mod load;
 pub mod model;
