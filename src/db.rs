@@ -1,5 +1,6 @@
 //! The database: what a program opens and calls.
 
+mod bulk;
 mod copies;
 mod ids;
 mod indexes;

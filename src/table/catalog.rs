@@ -119,6 +119,30 @@ impl Catalog {
         });
     }
 
+    /// Takes a table or an index that a commit dropped out. Under the commit latch. Gives it, if it is there.
+    pub(crate) fn remove(&self, id: u32, commit: u64) -> Option<Arc<TableCore>> {
+        let core = self.by_id(id)?;
+        if id >= FIRST_INDEX {
+            self.remove_index(id, commit);
+        } else {
+            self.by_name.write().remove(core.name());
+            self.dirty.lock().remove(&id);
+            self.dropped.lock().push((id, commit));
+        }
+        core.set_dropped();
+        Some(core)
+    }
+
+    /// Says of a table or an index that is there what a commit makes of it. Under the commit latch.
+    pub(crate) fn redefine(&self, definition: Definition, commit: u64) {
+        let Some(core) = self.by_id(definition.id) else { return };
+        if definition.index.as_ref().is_some_and(|index| index.ready) {
+            self.set_index_ready(&core, commit);
+        }
+        core.redefine(definition);
+        self.mark_dirty(core.id());
+    }
+
     /// Takes an index that a commit dropped out. Under the commit latch.
     pub(crate) fn remove_index(&self, id: u32, commit: u64) {
         let Some(core) = self.indexes.write().remove(&id) else { return };
@@ -181,7 +205,8 @@ pub(crate) fn check_definition(stored: &Definition, program: &Definition) -> Res
     let refuse = |text: String| Err(Error::new(ErrorKind::SchemaMismatch, text));
     if stored.version != program.version {
         return refuse(format!(
-            "table {name:?} is stored in version {}, the program has version {}; migration is not built yet",
+            "table {name:?} is stored in version {}, the program has version {}; open the store with \
+             Options::migrate",
             stored.version, program.version
         ));
     }
@@ -193,7 +218,8 @@ pub(crate) fn check_definition(stored: &Definition, program: &Definition) -> Res
     }
     match Shape::difference(&stored.row_shape, &program.row_shape) {
         Some(difference) => refuse(format!(
-            "the rows of table {name:?} have another shape: {difference}; use the stored type or another table"
+            "the rows of table {name:?} have another shape: {difference}; use the stored type or another table, or give \
+             this one another Table::version and open the store with Options::migrate"
         )),
         None => Ok(()),
     }

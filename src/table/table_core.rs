@@ -40,7 +40,7 @@ const LOOKS: u32 = 64;
 pub(crate) struct TableCore {
     id: u32,
     name: String,
-    version: u32,
+    version: AtomicU32,
     definition: RwLock<Definition>,
     head: Head,
     directory: RwLock<Versioned<Arc<Directory>>>,
@@ -52,6 +52,7 @@ pub(crate) struct TableCore {
     indexes: RwLock<Arc<Indexes>>,
     /// Whether there are any, for those who need not know which.
     indexed: AtomicBool,
+    dropped: AtomicBool,
     /// Held while the stored shape is completed.
     pub(crate) checking: Mutex<()>,
     /// Rows that may still be looked at to complete the stored shape; 0 when it is complete.
@@ -73,7 +74,7 @@ impl TableCore {
         Arc::new(TableCore {
             id: definition.id,
             name: definition.name.clone(),
-            version: definition.version,
+            version: AtomicU32::new(definition.version),
             definition: RwLock::new(definition),
             head: Head::new(),
             directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
@@ -82,6 +83,7 @@ impl TableCore {
             checked: RwLock::new(Vec::new()),
             indexes: RwLock::default(),
             indexed: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
             checking: Mutex::new(()),
             looks_left: AtomicU32::new(LOOKS),
         })
@@ -100,6 +102,24 @@ impl TableCore {
         self.definition.read().clone()
     }
 
+    /// Says what it is from now on. What the program says must then be compared anew.
+    pub(crate) fn redefine(&self, definition: Definition) {
+        self.version.store(definition.version, Ordering::Release);
+        *self.definition.write() = definition;
+        self.checked.write().clear();
+        self.looks_left.store(LOOKS, Ordering::Relaxed);
+    }
+
+    /// It is in no catalog any more.
+    pub(crate) fn set_dropped(&self) {
+        self.dropped.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.dropped.load(Ordering::Acquire)
+    }
+
     pub(crate) fn set_row_shape(&self, shape: Shape) {
         self.definition.write().row_shape = shape;
     }
@@ -113,7 +133,7 @@ impl TableCore {
     /// The version of the stored rows.
     #[inline]
     pub(crate) fn version(&self) -> u32 {
-        self.version
+        self.version.load(Ordering::Acquire)
     }
 
     /// Takes what is in memory off the cache's books: the table is no more. Readers at earlier numbers go on.
@@ -226,6 +246,11 @@ impl TableCore {
     /// Committed rows now.
     pub(crate) fn rows(&self) -> u64 {
         self.rows.load(Ordering::Acquire)
+    }
+
+    /// Says how many rows there are after a change of whole segments. Under the commit latch.
+    pub(crate) fn set_rows(&self, rows: u64) {
+        self.rows.store(rows, Ordering::Release);
     }
 
     /// Counts an inserted or removed row. Under the commit latch.

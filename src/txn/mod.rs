@@ -14,6 +14,7 @@
 //! same latch and read at it for as long as they like ([`snapshot`]).
 
 mod admission;
+mod bulk;
 mod commit;
 mod engine;
 mod entries;
@@ -35,12 +36,14 @@ mod transaction;
 mod write_set;
 
 pub(crate) use admission::Wake;
+pub(crate) use bulk::BulkAct;
 pub(crate) use engine::Engine;
 pub use footprint::Footprint;
-pub(crate) use record::{Record, RecordRow, read_record};
+pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;
 pub use snapshot::Snapshot;
 pub use swap::Swap;
 pub use transaction::Transaction;
+pub(crate) use transaction::check_key_length;
 pub(crate) use write_set::{OwnRows, WriteSet};
