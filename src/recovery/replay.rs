@@ -265,7 +265,7 @@ mod tests {
             limit in prop::sample::select(vec![1usize, 3_000, 1 << 20]),
         ) {
             let pager = Pager::new(Arc::new(MemoryStore::new()), 1 << 20, 100);
-            let catalog = Catalog::new([table(1, &[b"", &[0, 1], &[1, 0, 0, 0, 0, 0, 0, 0, 1]]), table(2, &[b""])]);
+            let catalog = Catalog::new([table(1, &[b"", &[0, 1], &[1, 0, 0, 0, 0, 0, 0, 0, 1]]), table(2, &[b""])]).unwrap();
             let mut replay = Replay { limit, ..Replay::new(&pager, &catalog) };
             let mut expected = BTreeMap::new();
             for (rows, commit) in commits.into_iter().zip(1..) {
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn rows_of_a_table_that_is_not_there_yet_are_corruption() {
         let pager = Pager::new(Arc::new(MemoryStore::new()), 1 << 20, 100);
-        let catalog = Catalog::new([]);
+        let catalog = Catalog::new([]).unwrap();
         let mut replay = Replay::new(&pager, &catalog);
         replay.take(4, &record(&[(7, b"key".to_vec(), Some(b"row".to_vec()))])).unwrap();
         let mut later = vec![2];

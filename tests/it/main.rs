@@ -6,6 +6,7 @@
 
 mod backup;
 mod bad_input;
+mod bulk;
 mod cancel;
 mod compact;
 mod declare;
