@@ -76,13 +76,13 @@ mod status;
 
 pub use access::Access;
 pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
-pub use db::Db;
+pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
 pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{
-    Grouped, IndexProgress, Indexed, Joined, Number, ParallelResults, Plan, Projected, Query, ReadLock, Results,
+    Grouped, IndexProgress, Indexed, Joined, MigrationProgress, Number, ParallelResults, Plan, Projected, Query, ReadLock, Results,
 };
 pub use recovery::{BackupReport, CompactReport, TableReport, VerifyReport};
 pub use status::{Status, TableInfo};

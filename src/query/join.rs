@@ -125,7 +125,7 @@ impl<L: Key, W: Row> Other<L, W> {
                 return Ok(Other { engine: Arc::clone(&tx.engine), core: Some(core), number: None, own, keys });
             }
         };
-        let core = engine.table_if_any(table)?;
+        let core = engine.table_at(table, number)?;
         Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), keys })
     }
 

@@ -19,7 +19,7 @@ impl Snapshot {
     #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         self.engine.check_alive()?;
-        let Some(core) = self.engine.table_if_any(table)? else { return Ok(None) };
+        let Some(core) = self.engine.table_at(table, self.registration.number())? else { return Ok(None) };
         let key: KeyBuf = encode_key::<K>(key);
         typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key)
     }

@@ -81,7 +81,7 @@ impl<'a> Source<'a> {
                 // Allowed in every closure: it wants no lock, and on a scan's worker it runs right there.
                 let engine = &snapshot.engine;
                 engine.check_alive()?;
-                let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
+                let Some(core) = engine.table_at(table, snapshot.registration.number())? else { return Ok(None) };
                 Ok(Some((engine, core, snapshot.registration.number(), None)))
             }
             Source::Transaction(tx) => {

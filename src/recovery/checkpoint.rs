@@ -79,6 +79,7 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
     // What is being made is looked at before what was freed: who gives a run up frees its pages first.
     let making = engine.pager.making.load(Ordering::Acquire) > 0;
     let unread = engine.pager.free_unread(closing);
+    engine.catalog.forget_dropped(|commit| engine.pager.registry.any_in(0, commit));
     Ok(Capture {
         unnamed: making || unread,
         tables: tables.collect(),

@@ -30,6 +30,8 @@ pub(crate) struct Catalog {
     dirty: Mutex<BTreeSet<u32>>,
     /// Indexes that were dropped since the last checkpoint began, and the commits that did it.
     dropped: Mutex<Vec<(u32, u64)>>,
+    /// Tables that were dropped, and the commits that did it, for readers of earlier numbers.
+    past: RwLock<Vec<(u64, Arc<TableCore>)>>,
     /// Held while a table is made.
     pub(crate) creating: Mutex<()>,
     /// Held by the one who builds or drops indexes.
@@ -49,6 +51,7 @@ impl Catalog {
             next_index_id: AtomicU32::new(FIRST_INDEX),
             dirty: Mutex::default(),
             dropped: Mutex::default(),
+            past: RwLock::default(),
             creating: Mutex::new(()),
             building: parking_lot::Mutex::new(()),
         };
@@ -128,9 +131,24 @@ impl Catalog {
             self.by_name.write().remove(core.name());
             self.dirty.lock().remove(&id);
             self.dropped.lock().push((id, commit));
+            self.past.write().push((commit, Arc::clone(&core)));
         }
         core.set_dropped();
         Some(core)
+    }
+
+    /// The table of this name that a reader of this number sees, if it was dropped since.
+    pub(crate) fn dropped_since(&self, name: &str, number: u64) -> Option<Arc<TableCore>> {
+        let past = self.past.read();
+        let seen = |(commit, core): &&(u64, Arc<TableCore>)| {
+            *commit > number && core.name() == name && core.directory(Some(number)).is_some()
+        };
+        past.iter().find(seen).map(|(_, core)| Arc::clone(core))
+    }
+
+    /// Forgets the tables whose dropping no reader is before any more. Under the commit latch.
+    pub(crate) fn forget_dropped(&self, is_read: impl Fn(u64) -> bool) {
+        self.past.write().retain(|(commit, _)| is_read(*commit));
     }
 
     /// Says of a table or an index that is there what a commit makes of it. Under the commit latch.

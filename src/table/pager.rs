@@ -154,7 +154,7 @@ impl Pager {
                 stored.rows
             )));
         }
-        segment.install_list(page_list(pages), number).ok_or_else(lost)
+        segment.install_list(page_list(segment, pages), number).ok_or_else(lost)
     }
 
     /// A view of a page with its bytes: the newest version, or that of a commit number. None when the page was not
@@ -327,7 +327,11 @@ fn key_range(table: &TableCore, slot: &Arc<PageSlot>) -> String {
     })
 }
 
-fn page_list(pages: Vec<ListedPage>) -> PageList {
+fn page_list(segment: &Segment, mut pages: Vec<ListedPage>) -> PageList {
+    // The first page takes all keys of its segment from the low key on; when it was made aside, nobody knew that.
+    if let Some(first) = pages.first_mut() {
+        first.low = segment.low().clone();
+    }
     let slots = pages.iter().map(|page| PageSlot::from_store(0, page.stored)).collect();
     PageList { lows: pages.into_iter().map(|page| page.low).collect(), slots }
 }

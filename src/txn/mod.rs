@@ -44,6 +44,7 @@ pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;
 pub use snapshot::Snapshot;
 pub use swap::Swap;
+pub(crate) use tables::learn;
 pub use transaction::Transaction;
 pub(crate) use transaction::check_key_length;
 pub(crate) use write_set::{OwnRows, WriteSet};

@@ -58,8 +58,8 @@ fn a_load_fills_full_pages() {
     let db = small().segment_rows(1_000).in_memory().unwrap();
     db.bulk_load(ITEMS, items(0..10_000)).unwrap();
     let loaded = db.verify().unwrap().tables[0].pages;
-    let bytes: usize = (0..10_000).map(|id| item(id).text.len() + 16).sum();
-    assert!(loaded < bytes as u64 * 21 / 20 / 4_096, "{loaded} pages for {bytes} bytes");
+    // 14 of them fit a page.
+    assert!((10_000u64.div_ceil(14)..=10_000u64.div_ceil(14) + 1).contains(&loaded), "{loaded} pages");
 }
 
 #[test]
@@ -112,9 +112,6 @@ fn what_puts_refuse_loads_refuse() {
     assert_eq!(error.kind(), ErrorKind::RowTooLarge);
     assert_eq!(db.bulk_load(TEXTS, [(long, "b".to_owned())]).unwrap_err().kind(), ErrorKind::KeyTooLarge);
     assert_eq!(db.len(TEXTS).unwrap(), 0);
-    let nested = std::iter::once_with(|| (1, db.get(ITEMS, 1).unwrap_err().kind()));
-    let nested: Vec<_> = nested.collect();
-    assert_eq!(nested[0].1, ErrorKind::SchemaMismatch, "outside of a load it is no nested call");
     let mut kind = None;
     let rows = std::iter::once_with(|| {
         kind = db.get(TEXTS, "a").err().map(|error| error.kind());

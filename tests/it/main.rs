@@ -31,6 +31,7 @@ mod large;
 mod laws;
 mod merges;
 mod merges_under_way;
+mod migration;
 mod names;
 mod nested;
 mod operators;

@@ -126,7 +126,9 @@ fn unlisted(made: Made, commit: u64) -> Arc<Segment> {
 pub(super) fn segment_of(made: Made, low: KeyBuf, high: Option<KeyBuf>, commit: u64) -> Arc<Segment> {
     match made.pages {
         MadePages::Memory(pages) => {
-            let lows = pages.iter().map(|page| KeyBuf::from(page.low_key().unwrap_or_default())).collect();
+            // The first page takes all keys from the segment's low key on.
+            let others = pages.iter().skip(1).map(|page| KeyBuf::from(page.low_key().unwrap_or_default()));
+            let lows = [low.clone()].into_iter().chain(others).collect();
             let slots = pages.into_iter().map(|page| PageSlot::fresh(commit, page, None, 0)).collect();
             Segment::new(made.id, low, high, commit, PageList { lows, slots }, made.rows)
         }

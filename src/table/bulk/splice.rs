@@ -186,8 +186,14 @@ impl<'a> Splice<'a> {
                     first.continued(high, commit, list, rows)
                 }
                 Part::Made(made) => segment_of(made, low, high, commit),
-                Part::Above(list, rows) => Segment::new(spare, low, high, commit, list, rows),
-                Part::Nothing => Segment::new(spare, low, high, commit, empty_list(commit), 0),
+                Part::Above(mut list, rows) => {
+                    list.lows.set(0, low.clone());
+                    Segment::new(spare, low, high, commit, list, rows)
+                }
+                Part::Nothing => {
+                    let list = empty_list(low.clone(), commit);
+                    Segment::new(spare, low, high, commit, list, 0)
+                }
             });
         }
         let addresses = give_up(pager, &old, &new, garbage);
@@ -222,9 +228,9 @@ fn page(pager: &Pager, table: &TableCore, list: &PageList, at: usize) -> Result<
     Ok(view.and_then(|view| view.content.bytes).map_or_else(PageBytes::new, |bytes| PageBytes::clone(&bytes)))
 }
 
-fn empty_list(commit: u64) -> PageList {
+fn empty_list(low: KeyBuf, commit: u64) -> PageList {
     let slots = vec![PageSlot::fresh(commit, PageBytes::new(), None, 0)];
-    PageList { lows: [KeyBuf::empty()].into_iter().collect(), slots }
+    PageList { lows: [low].into_iter().collect(), slots }
 }
 
 /// Takes the pages that stay in none of the new segments off the books. Readers of earlier numbers go on with them. Gives
@@ -252,7 +258,7 @@ fn give_up(pager: &Pager, old: &[Arc<Segment>], new: &[Arc<Segment>], garbage: &
 pub(crate) fn empty(pager: &Pager, table: &Arc<TableCore>, commit: u64, garbage: &mut Garbage) {
     let old = covered(table, &[], None);
     give_up(pager, &old, &[], garbage);
-    let nothing = Segment::new(pager.fresh_id(), KeyBuf::empty(), None, commit, empty_list(commit), 0);
+    let nothing = Segment::new(pager.fresh_id(), KeyBuf::empty(), None, commit, empty_list(KeyBuf::empty(), commit), 0);
     put_in_place(pager, table, commit, Directory::new(vec![nothing]));
     garbage.segments.extend(old);
 }
