@@ -40,6 +40,7 @@ mod parallel;
 mod pool;
 mod query;
 mod restarts;
+mod row_types;
 mod snapshots;
 mod streams;
 mod strict;
