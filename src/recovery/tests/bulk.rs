@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::*;
-use crate::{Index, VerifyReport};
+use crate::{Index, Migration, VerifyReport};
 
 const BY_LENGTH: Index<u32, String> = Index::new("by_length", |text, out| out.key(text.len() as u32));
 const INDEXED: Table<u64, String> = Table::new("texts").indexes(&[&BY_LENGTH]);
@@ -183,4 +183,70 @@ fn a_backup_that_is_made_while_a_load_is_under_way_has_nothing_of_it() {
     drop(others);
     drop(db);
     check(dir.path(), &numbers(&[0..100, 1_000..3_000]));
+}
+
+const NEW: Table<u64, (u64, String)> = Table::new("texts").version(2).indexes(&[&BY_NUMBER]);
+const BY_NUMBER: Index<u64, (u64, String)> =
+    Index::<u64, (u64, String)>::new("by_number", |row, out| out.key(row.0 + 7)).unique();
+const PAIRS: Table<u64, u64> = Table::new("pairs");
+const NEW_PAIRS: Table<u64, (u64, u64)> = Table::new("pairs").version(2);
+
+fn migrated(dir: &Path, cache: usize, halfway: impl Fn() + Send + Sync + 'static) -> Result<Db> {
+    let texts = Migration::new(NEW).from(1, |old: String| (old.len() as u64 * 100_000 + digits(&old), old));
+    let pairs = Migration::new(NEW_PAIRS).from(1, |old: u64| (old, old)).progress(move |_| halfway());
+    options(cache).migrate(texts).migrate(pairs).open(dir)
+}
+
+/// The number at the end of a text.
+fn digits(text: &str) -> u64 {
+    text.trim_start_matches('x').parse().unwrap()
+}
+
+#[test]
+fn a_migration_that_is_cut_off_leaves_the_old_version_or_the_new_one() {
+    for cache in BUDGETS {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open_on(Arc::new(OsFiles), dir.path(), options(cache)).unwrap();
+        db.bulk_load(INDEXED, rows(0..600)).unwrap();
+        db.bulk_load(PAIRS, (0..600).map(|n| (n, n))).unwrap();
+        db.close().unwrap();
+        // All of the first table is made anew by then, and a part of the second. What sled has not written yet is not in
+        // the image, and nothing refers to it.
+        let (before, from) = (Arc::new(tempfile::tempdir().unwrap()), dir.path().to_owned());
+        let to = Arc::clone(&before);
+        let halfway = move || {
+            if fs::read_dir(to.path()).unwrap().next().is_none() {
+                copy(&from, to.path());
+            }
+        };
+        let db = migrated(dir.path(), cache, halfway).unwrap();
+        let after = image(&db, dir.path());
+        db.checkpoint().unwrap();
+        let rooted = image(&db, dir.path());
+        drop(db);
+        check(before.path(), &numbers(&[0..600]));
+        for image in [after.path(), rooted.path(), dir.path(), before.path()] {
+            let old = image == before.path();
+            for opening in 0..3 {
+                // The old one is migrated by its next opening, and the others need it no more.
+                let first = old && opening == 0;
+                let db = match first {
+                    true => migrated(image, cache, || ()).unwrap(),
+                    false => open_on(Arc::new(OsFiles), image, options(cache)).unwrap(),
+                };
+                assert_eq!(db.len(NEW).unwrap(), 600);
+                assert_eq!(*db.get(NEW, 5).unwrap().unwrap(), (108 * 100_000 + 5, text(5)).clone());
+                let (found, _) = db.get_by(NEW, &BY_NUMBER, 108 * 100_000 + 12).unwrap().unwrap();
+                assert_eq!(found, 5);
+                assert_eq!(db.get(NEW_PAIRS, 9).unwrap().as_deref(), Some(&(9, 9)));
+                assert_eq!(db.get(INDEXED, 1).unwrap_err().kind(), ErrorKind::SchemaMismatch);
+                let report = db.verify().unwrap();
+                assert!(report.is_clean(), "{report}");
+                assert_eq!(report.tables.len(), 3, "the old index is gone");
+                if opening == 1 {
+                    db.close().unwrap();
+                }
+            }
+        }
+    }
 }
