@@ -235,8 +235,8 @@ fn a_migration_that_is_cut_off_leaves_the_old_version_or_the_new_one() {
                     false => open_on(Arc::new(OsFiles), image, options(cache)).unwrap(),
                 };
                 assert_eq!(db.len(NEW).unwrap(), 600);
-                assert_eq!(*db.get(NEW, 5).unwrap().unwrap(), (108 * 100_000 + 5, text(5)).clone());
-                let (found, _) = db.get_by(NEW, &BY_NUMBER, 108 * 100_000 + 12).unwrap().unwrap();
+                assert_eq!(*db.get(NEW, 5).unwrap().unwrap(), (106 * 100_000 + 5, text(5)).clone());
+                let (found, _) = db.get_by(NEW, &BY_NUMBER, 106 * 100_000 + 12).unwrap().unwrap();
                 assert_eq!(found, 5);
                 assert_eq!(db.get(NEW_PAIRS, 9).unwrap().as_deref(), Some(&(9, 9)));
                 assert_eq!(db.get(INDEXED, 1).unwrap_err().kind(), ErrorKind::SchemaMismatch);
