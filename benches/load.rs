@@ -22,9 +22,8 @@ fn main() -> Result<()> {
     let only = std::env::args().skip_while(|word| word != "--only").nth(1);
     let users: Vec<User> = (0..size.rows).map(user).collect();
     // A prime above all sizes that are used has no divisor in common with them.
-    let mixed = |from: u64, step: u64| {
-        (from..size.rows).step_by(step as usize).map(move |at| at * 1_000_003 % size.rows)
-    };
+    let mixed =
+        |from: u64, step: u64| (from..size.rows).step_by(step as usize).map(move |at| at * 1_000_003 % size.rows);
     let row = |at: u64| (at, &users[at as usize]);
     let load = |name: &str, before: &dyn Fn(&Db) -> Result<u64>, load: &dyn Fn(&Db) -> Result<u64>| -> Result<()> {
         if only.as_deref().is_some_and(|only| only != name) {
@@ -44,9 +43,9 @@ fn main() -> Result<()> {
     };
     let nothing = |_: &Db| Ok(0);
     load("transactions", &nothing, &|db| {
-        users.chunks(BATCH).try_for_each(|users| {
-            db.transact(|tx| users.iter().try_for_each(|user| tx.put(USERS, user.id, user)))
-        })?;
+        users
+            .chunks(BATCH)
+            .try_for_each(|users| db.transact(|tx| users.iter().try_for_each(|user| tx.put(USERS, user.id, user))))?;
         db.sync().map(|()| size.rows)
     })?;
     load("ascending", &nothing, &|db| db.bulk_load(USERS, (0..size.rows).map(row)))?;

@@ -82,7 +82,8 @@ pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{
-    Grouped, IndexProgress, Indexed, Joined, MigrationProgress, Number, ParallelResults, Plan, Projected, Query, ReadLock, Results,
+    Grouped, IndexProgress, Indexed, Joined, MigrationProgress, Number, ParallelResults, Plan, Projected, Query,
+    ReadLock, Results,
 };
 pub use recovery::{BackupReport, CompactReport, TableReport, VerifyReport};
 pub use status::{Status, TableInfo};

@@ -67,11 +67,7 @@ impl Db {
     /// # Errors
     /// As [`put`](Db::put), and [`TransactionTooLarge`](crate::ErrorKind::TransactionTooLarge).
     #[track_caller]
-    pub fn put_many<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        rows: impl IntoIterator<Item = (K, V)>,
-    ) -> Result<u64> {
+    pub fn put_many<K: Key, V: Row>(&self, table: Table<K, V>, rows: impl IntoIterator<Item = (K, V)>) -> Result<u64> {
         let site = Location::caller();
         let rows: Vec<(K, V)> = rows.into_iter().collect();
         txn::run(self.engine(), "Db::put_many", site, &TransactionOptions::default(), |tx| {

@@ -54,8 +54,8 @@ pub(crate) trait Convert<V>: Send + Sync {
 /// A closure over the old row type.
 pub(crate) struct Closure<F, Old>(pub(crate) F, pub(crate) std::marker::PhantomData<fn(Old)>);
 
-impl<V, Old: Row, E: Into<Box<dyn std::error::Error + Send + Sync>>, F: Fn(Old) -> Result<V, E> + Send + Sync> Convert<V>
-    for Closure<F, Old>
+impl<V, Old: Row, E: Into<Box<dyn std::error::Error + Send + Sync>>, F: Fn(Old) -> Result<V, E> + Send + Sync>
+    Convert<V> for Closure<F, Old>
 {
     fn shape(&self, table: &str) -> Result<Shape> {
         Shape::of_type::<Old>().map_err(|fault| fault.into_error(table))
@@ -79,7 +79,11 @@ pub(crate) trait Migrate: Send + Sync {
 }
 
 /// Migrates tables, all of them or none.
-pub(crate) fn migrate(engine: &Engine, migrations: &[Arc<dyn Migrate>], site: &'static Location<'static>) -> Result<()> {
+pub(crate) fn migrate(
+    engine: &Engine,
+    migrations: &[Arc<dyn Migrate>],
+    site: &'static Location<'static>,
+) -> Result<()> {
     let (allowance, mut act) = (Allowance::of(&engine.pager), BulkAct::default());
     for migration in migrations {
         if let Err(error) = migration.add(engine, &allowance, &mut act, site) {
@@ -96,13 +100,16 @@ pub(crate) fn migrate(engine: &Engine, migrations: &[Arc<dyn Migrate>], site: &'
     engine.finish(committed, Durability::Immediate)
 }
 
+/// An index in the making, and the function that gives its keys.
+type NewIndex<V> = (Arc<IndexCore>, &'static dyn IndexDef<V>);
+
 /// One table on its way from one version to another.
 struct Move<'a, 's, K, V: 'static> {
     engine: &'a Engine,
     table: Table<K, V>,
     core: Arc<TableCore>,
     convert: &'s dyn Convert<V>,
-    indexes: Vec<(Arc<IndexCore>, &'static dyn IndexDef<V>)>,
+    indexes: Vec<NewIndex<V>>,
     site: &'static Location<'static>,
 }
 
@@ -173,21 +180,18 @@ fn step_of<'s, V>(
 }
 
 /// The indexes of the new version, which have no entries yet and are not ready, with what is said of them once they are.
-#[expect(clippy::type_complexity, reason = "two lists that belong together")]
 fn make_indexes<K: Key, V: Row>(
     engine: &Engine,
     table: Table<K, V>,
     core: &Arc<TableCore>,
     program: &Definition,
-) -> Result<(Vec<(Arc<IndexCore>, &'static dyn IndexDef<V>)>, Vec<Definition>)> {
+) -> Result<(Vec<NewIndex<V>>, Vec<Definition>)> {
     let declared = declared(table)?;
     if declared.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let mut definitions: Vec<Definition> = declared
-        .iter()
-        .map(|index| index.definition(program, engine.catalog.fresh_index_id(), false))
-        .collect();
+    let mut definitions: Vec<Definition> =
+        declared.iter().map(|index| index.definition(program, engine.catalog.fresh_index_id(), false)).collect();
     engine.commit_tables(definitions.clone())?;
     let made = core.indexes();
     let find = |definition: &Definition| made.list.iter().find(|index| index.core.id() == definition.id).cloned();
@@ -202,7 +206,7 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
         let _scope = context::enter(Activity::Closure, self.site);
         let mut left = LOOKS;
         for segment in self.segments() {
-            self.each_row(&segment, &mut |key, row| {
+            self.each_row(&segment, |key, row| {
                 if left > 0 {
                     left -= 1;
                     learn(self.table, &self.new_row(key, row)?, shape)?;
@@ -221,7 +225,7 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
     }
 
     /// Hands the rows of a segment on, until told to stop.
-    fn each_row(&self, segment: &Segment, each: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
+    fn each_row(&self, segment: &Segment, mut each: impl FnMut(&[u8], &[u8]) -> Result<bool>) -> Result<()> {
         let pager = &self.engine.pager;
         let (list, mut ahead) = (pager.list(&self.core, segment, None)?, ReadAhead::default());
         for at in 0..list.slots.len() {
@@ -246,7 +250,7 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
         let _scope = context::enter(Activity::Closure, self.site);
         let mut moved = Moved { bytes: Vec::new(), rows: Vec::new(), entries: vec![Vec::new(); self.indexes.len()] };
         let most = self.engine.options.max_row_bytes;
-        self.each_row(segment, &mut |key, row| {
+        self.each_row(segment, |key, row| {
             let row = self.new_row(key, row)?;
             let start = moved.bytes.len();
             encode_row(&row, &mut moved.bytes).map_err(|fault| fault.into_error(self.core.name()))?;
@@ -287,7 +291,9 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
         let pool = engine.scan_pool().filter(|_| rayon::current_thread_index().is_none());
         for segments in self.segments().chunks(SEGMENTS) {
             let all: Vec<Moved> = match pool {
-                Some(pool) => pool.install(|| segments.par_iter().map(|segment| self.segment(segment)).collect::<Result<_>>())?,
+                Some(pool) => {
+                    pool.install(|| segments.par_iter().map(|segment| self.segment(segment)).collect::<Result<_>>())?
+                }
                 None => segments.iter().map(|segment| self.segment(segment)).collect::<Result<_>>()?,
             };
             for Moved { bytes, rows, entries } in all {

@@ -90,10 +90,6 @@ fn without<'e>(engine: &'e Engine, index: &IndexCore, entries: Sorter) -> Result
     let allowance = Allowance::of(pager);
     let mut builder = Builder::new(pager, index.core.id(), engine.capture().number(), engine.options.segment_rows);
     let twice = |_: &[u8], _: &[u8]| Error::corrupted(format!("the index {:?} has a key twice", index.name()));
-    merge(
-        vec![Box::new(rows), Box::new(entries)],
-        &mut |key, row| builder.push(key, row, &allowance),
-        &twice,
-    )?;
+    merge(vec![Box::new(rows), Box::new(entries)], |key, row| builder.push(key, row, &allowance), &twice)?;
     Splice::prepare(pager, &index.core, bounds, Some(builder.finish(&allowance)?)).map(Some)
 }

@@ -300,8 +300,7 @@ impl<'a> Writer<'a> {
             return Ok(stored);
         }
         let bytes = view.bytes.ok_or_else(lost)?;
-        let (stored, mut entries) =
-            page_entries(&self.engine.pager, table.id(), segment.id, self.number, &bytes);
+        let (stored, mut entries) = page_entries(&self.engine.pager, table.id(), segment.id, self.number, &bytes);
         entries.try_for_each(|entry| self.put(entry))?;
         // Only now: the batch may have been written with a part of its chunks.
         self.written.push((Arc::clone(table), Arc::clone(slot), stored));

@@ -207,7 +207,8 @@ mod tests {
     /// A table with a segment from each of these keys on.
     fn table(id: u32, lows: &[&[u8]]) -> Arc<TableCore> {
         let row_shape = Shape::of_type::<u64>().unwrap();
-        let definition = Definition { id, name: format!("t{id}"), version: 1, key_shape: "bytes".into(), row_shape, index: None };
+        let definition =
+            Definition { id, name: format!("t{id}"), version: 1, key_shape: "bytes".into(), row_shape, index: None };
         let segment = |(at, low): (usize, &&[u8])| {
             let high = lows.get(at + 1).map(|high| KeyBuf::from(*high));
             let slots = vec![PageSlot::fresh(0, PageBytes::new(), None, 0)];

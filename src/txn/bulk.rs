@@ -10,9 +10,9 @@ use super::commit::{Committed, TableSegment};
 use super::engine::Engine;
 use super::record::bulk_record;
 use crate::error::Result;
-use crate::table::bulk::{Splice, empty};
 use crate::lock::{LockSet, Mode};
 use crate::options::Durability;
+use crate::table::bulk::{Splice, empty};
 use crate::table::catalog::{Catalog, RESERVED_NAMES};
 use crate::table::page::Garbage;
 use crate::table::pager::Pager;
@@ -102,13 +102,7 @@ impl Engine {
 impl BulkAct<'_> {
     /// Under the commit latch, or in recovery.
     /// Gives the new segments to `made`.
-    pub(crate) fn apply(
-        self,
-        pager: &Pager,
-        catalog: &Catalog,
-        commit: u64,
-        made: &mut Vec<TableSegment>,
-    ) -> Garbage {
+    pub(crate) fn apply(self, pager: &Pager, catalog: &Catalog, commit: u64, made: &mut Vec<TableSegment>) -> Garbage {
         let mut garbage = Garbage::default();
         for id in self.drops {
             if let Some(core) = catalog.remove(id, commit) {

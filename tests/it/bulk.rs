@@ -70,8 +70,7 @@ fn rows_are_merged_with_those_that_are_there() {
     db.bulk_load(INDEXED, items((1..300).step_by(2))).unwrap();
     db.bulk_load(INDEXED, items(1_000..1_200)).unwrap();
     db.bulk_load(INDEXED, items((301..700).step_by(2))).unwrap();
-    let expected: Vec<u64> =
-        (0..301).chain((301..500).chain((501..700).step_by(2))).chain(1_000..1_200).collect();
+    let expected: Vec<u64> = (0..301).chain((301..500).chain((501..700).step_by(2))).chain(1_000..1_200).collect();
     check_indexed(&db, &expected);
     // And it is an ordinary table.
     db.put(INDEXED, 700, item(700)).unwrap();
@@ -261,7 +260,8 @@ enum Op {
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let keys = || prop::collection::btree_set(0u64..2_000, 1..200).prop_map(|keys| keys.into_iter().collect::<Vec<_>>());
+    let keys =
+        || prop::collection::btree_set(0u64..2_000, 1..200).prop_map(|keys| keys.into_iter().collect::<Vec<_>>());
     let run = (0u64..2_000, 1u64..300).prop_map(|(from, count)| (from..from + count).collect::<Vec<_>>());
     let op = prop_oneof![
         3 => prop_oneof![keys().prop_shuffle(), run].prop_map(Op::Load),

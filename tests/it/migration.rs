@@ -27,7 +27,8 @@ struct UserV3 {
     number: u64,
 }
 
-const BY_NAME: Index<String, UserV1> = Index::<String, UserV1>::new("by_name", |user, out| out.key(&user.name)).unique();
+const BY_NAME: Index<String, UserV1> =
+    Index::<String, UserV1>::new("by_name", |user, out| out.key(&user.name)).unique();
 const BY_LAST: Index<String, UserV2> =
     Index::new("by_last", |user, out| user.last.iter().for_each(|last| out.key(last)));
 const V1: Table<u64, UserV1> = Table::new("users").indexes(&[&BY_NAME]);

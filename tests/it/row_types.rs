@@ -74,7 +74,10 @@ fn everyday(n: u32) -> Everyday {
             Note::Nothing,
             Note::Text(Cow::Borrowed("fixed")),
             Note::Text(Cow::Owned(format!("note {n}"))),
-            Note::Link { url: url(format!("ftp://example.org/{n}")), title: n.is_multiple_of(2).then(|| "even".into()) },
+            Note::Link {
+                url: url(format!("ftp://example.org/{n}")),
+                title: n.is_multiple_of(2).then(|| "even".into()),
+            },
         ],
         address: if n.is_multiple_of(2) { IpAddr::from([10, 0, 0, 1]) } else { IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]) },
         path: PathBuf::from(format!("/srv/{n}")),

@@ -62,6 +62,10 @@ fn check(image: &Path, expected: &[u64]) {
     }
 }
 
+fn all(range: std::ops::Range<u64>) -> Vec<u64> {
+    range.collect()
+}
+
 fn numbers(ranges: &[std::ops::Range<u64>]) -> Vec<u64> {
     ranges.iter().cloned().flatten().collect()
 }
@@ -80,7 +84,7 @@ fn a_load_that_is_cut_off_before_its_record_leaves_nothing() {
         });
         db.bulk_load(INDEXED, more).unwrap();
         assert!(images.len() >= 2);
-        images.iter().for_each(|image| check(image.path(), &numbers(&[0..300])));
+        images.iter().for_each(|image| check(image.path(), &all(0..300)));
         drop(db);
         check(dir.path(), &numbers(&[0..300, 1_000..3_000]));
     }
@@ -122,9 +126,9 @@ fn removed_ranges_and_dropped_tables_stay_so() {
         db.drop_table("texts").unwrap();
         check(image(&db, dir.path()).path(), &[]);
         db.bulk_load(INDEXED, rows(3..9)).unwrap();
-        check(image(&db, dir.path()).path(), &numbers(&[3..9]));
+        check(image(&db, dir.path()).path(), &all(3..9));
         drop(db);
-        check(dir.path(), &numbers(&[3..9]));
+        check(dir.path(), &all(3..9));
     }
 }
 
@@ -144,7 +148,7 @@ fn a_load_whose_record_cannot_be_written_is_unknown_and_not_there_by_half() {
         let there = db.len(INDEXED).unwrap();
         assert!(there == 300 || there == 900, "{there} rows");
         drop(db);
-        check(dir.path(), &numbers(&[0..there]));
+        check(dir.path(), &all(0..there));
     }
 }
 
@@ -158,7 +162,7 @@ fn a_load_that_is_given_up_frees_its_pages() {
     assert_eq!(error.kind(), ErrorKind::Exists);
     assert!(db.engine().pager.store.live_bytes() > before + 100_000, "it had written pages");
     db.close().unwrap();
-    check(dir.path(), &numbers(&[0..100]));
+    check(dir.path(), &all(0..100));
 }
 
 #[test]
@@ -179,7 +183,7 @@ fn a_backup_that_is_made_while_a_load_is_under_way_has_nothing_of_it() {
     });
     db.bulk_load(INDEXED, more).unwrap();
     assert!(made);
-    check(&target, &numbers(&[0..100]));
+    check(&target, &all(0..100));
     drop(others);
     drop(db);
     check(dir.path(), &numbers(&[0..100, 1_000..3_000]));
@@ -224,7 +228,7 @@ fn a_migration_that_is_cut_off_leaves_the_old_version_or_the_new_one() {
         db.checkpoint().unwrap();
         let rooted = image(&db, dir.path());
         drop(db);
-        check(before.path(), &numbers(&[0..600]));
+        check(before.path(), &all(0..600));
         for image in [after.path(), rooted.path(), dir.path(), before.path()] {
             let old = image == before.path();
             for opening in 0..3 {

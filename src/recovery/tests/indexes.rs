@@ -97,8 +97,7 @@ fn entries_of_a_dropped_index_that_a_crash_left_are_out_of_force() {
     // As if the crash had come before the first removal.
     let after = directory(&db);
     let removed = before.into_iter().filter(|(key, _)| after.iter().all(|(kept, _)| kept != key));
-    let back: Vec<StoreOp> =
-        removed.map(|(key, value)| StoreOp::Put { tree: TreeId::DIRECTORY, key, value }).collect();
+    let back: Vec<StoreOp> = removed.map(|(key, value)| StoreOp::Put { tree: TreeId::DIRECTORY, key, value }).collect();
     assert!(back.len() > 2, "{} entries were removed", back.len());
     db.engine().pager.store.write(back).unwrap();
     drop(db);

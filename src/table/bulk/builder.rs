@@ -10,8 +10,8 @@ use crate::options::PAGE_BYTES;
 use crate::table::entry::ListedPage;
 use crate::table::page::PageAddress;
 use crate::table::pager::Pager;
-use crate::table::segment::StoredSegment;
 use crate::table::sealed::{list_entries, page_entries};
+use crate::table::segment::StoredSegment;
 
 /// Operations handed to the page store at once.
 const BATCH: usize = 128;

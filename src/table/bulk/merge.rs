@@ -41,7 +41,7 @@ pub(crate) trait Source {
 /// What `taken` makes of a key that has two rows, of which it gets the first; what sources and `out` say.
 pub(crate) fn merge(
     mut sources: Vec<Box<dyn Source + '_>>,
-    out: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+    mut out: impl FnMut(&[u8], &[u8]) -> Result<()>,
     taken: &dyn Fn(&[u8], &[u8]) -> Error,
 ) -> Result<()> {
     let mut items: Vec<Item> = sources.iter().map(|_| Item::default()).collect();

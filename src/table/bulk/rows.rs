@@ -35,9 +35,8 @@ pub(crate) struct StoredRows<'a> {
 impl<'a> StoredRows<'a> {
     /// The rows of `low..high`, which nobody may change meanwhile.
     pub(crate) fn of_range(pager: &'a Pager, table: &Arc<TableCore>, low: KeyBuf, high: Option<KeyBuf>) -> Self {
-        let segments = table.with_directory(|directory| {
-            directory.segments()[directory.covering(&low, high.as_deref())].to_vec()
-        });
+        let segments =
+            table.with_directory(|directory| directory.segments()[directory.covering(&low, high.as_deref())].to_vec());
         Self::new(pager, table, segments, (low, high), None)
     }
 

@@ -79,7 +79,7 @@ impl<'a> Sorting<'a> {
         let sorter = self.sort();
         let mut builder = Builder::new(self.pager, self.table.id(), self.number, self.segment_rows);
         let nothing = Allowance::nothing();
-        merge(vec![Box::new(sorter)], &mut |key, row| builder.push(key, row, &nothing), taken)?;
+        merge(vec![Box::new(sorter)], |key, row| builder.push(key, row, &nothing), taken)?;
         self.runs.push(builder.finish(&nothing)?);
         Ok(())
     }
@@ -121,11 +121,14 @@ impl<'a> Sorting<'a> {
         // Once more as much memory while both are there, but not in the record.
         allowance.give_back(&ascending);
         let mut sources: Vec<Box<dyn Source + '_>> = vec![Box::new(stored(bounds.clone())), Box::new(sorter)];
-        sources.extend([ascending].into_iter().chain(runs).map(|run| -> Box<dyn Source + '_> {
-            Box::new(StoredRows::of_run(&table, run))
-        }));
+        sources.extend(
+            [ascending]
+                .into_iter()
+                .chain(runs)
+                .map(|run| -> Box<dyn Source + '_> { Box::new(StoredRows::of_run(&table, run)) }),
+        );
         let mut builder = Builder::new(pager, table.id(), number, segment_rows);
-        merge(sources, &mut |key, row| builder.push(key, row, allowance), taken)?;
+        merge(sources, |key, row| builder.push(key, row, allowance), taken)?;
         Splice::prepare(pager, &table, bounds, Some(builder.finish(allowance)?)).map(Some)
     }
 }
