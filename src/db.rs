@@ -2,6 +2,7 @@
 
 mod bulk;
 mod copies;
+mod expired;
 mod ids;
 mod indexes;
 mod migration;
@@ -24,7 +25,7 @@ use crate::pool::Pool;
 use crate::query::{self, Query, Source};
 use crate::recovery::{self, Keeper, Opened, VerifyReport};
 use crate::storage::{LockFile, OsFiles};
-use crate::table::{Row, Shared, Table, typed};
+use crate::table::{Row, Shared, Table, if_alive, typed};
 use crate::txn::{self, Engine, Snapshot, Swap, Transaction, TransactionOptions};
 
 pub use migration::{Migration, Migrations};
@@ -224,7 +225,7 @@ impl Db {
         let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
         let (row, seen) = typed::get_newest(&engine.pager, &core, &crate::codec::encode_key::<K>(key))?;
         engine.commits.wait_applied(seen);
-        Ok(row)
+        Ok(if_alive(Source::Db(engine).expiry(table), row))
     }
 
     /// Reads several rows as of one commit, in the order of `keys`.
@@ -242,11 +243,12 @@ impl Db {
         engine.check_alive()?;
         let core = engine.table_if_any(table)?;
         let registration = engine.capture();
+        let expiry = Source::Db(engine).expiry(table);
         keys.into_iter()
             .map(|key| match &core {
                 Some(core) => {
                     let key = crate::codec::encode_key::<K>(key);
-                    typed::get(&engine.pager, core, Some(registration.number()), &key)
+                    Ok(if_alive(expiry, typed::get(&engine.pager, core, Some(registration.number()), &key)?))
                 }
                 None => Ok(None),
             })
@@ -259,6 +261,9 @@ impl Db {
     /// As [`get`](Db::get).
     #[track_caller]
     pub fn contains<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<bool> {
+        if table.until().is_some() {
+            return Ok(self.get(table, key)?.is_some());
+        }
         let engine = self.engine();
         context::check_free("Db::contains", Location::caller())?;
         engine.check_alive()?;
@@ -268,12 +273,15 @@ impl Db {
         Ok(there)
     }
 
-    /// The number of committed rows, in constant time.
+    /// The number of committed rows, in constant time; where rows [expire](Table::expires), they are counted one by one.
     ///
     /// # Errors
     /// As [`get`](Db::get).
     #[track_caller]
     pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+        if table.until().is_some() {
+            return self.query(table).count();
+        }
         let engine = self.engine();
         context::check_free("Db::len", Location::caller())?;
         engine.check_alive()?;

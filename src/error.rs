@@ -64,6 +64,8 @@ pub enum ErrorKind {
     JobLost,
     /// The transaction or query was cancelled, or its deadline passed. Nothing of it was done.
     Cancelled,
+    /// The snapshot is older than `Options::max_snapshot_age`.
+    SnapshotTooOld,
 }
 
 /// An error of the library. See [`ErrorKind`] for what to branch on.

@@ -74,6 +74,10 @@ mod db;
 mod pool;
 mod status;
 
+#[cfg(feature = "torture")]
+#[doc(hidden)]
+pub mod torture;
+
 pub use access::Access;
 pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
 pub use db::{Db, Migration, Migrations};

@@ -67,6 +67,7 @@ pub struct Options {
     pub(crate) max_row_locks: usize,
     pub(crate) escalate_row_locks: usize,
     pub(crate) max_row_bytes: usize,
+    pub(crate) max_snapshot_age: Duration,
     pub(crate) scan_threads: usize,
     pub(crate) pool_threads: usize,
     pub(crate) segment_rows: usize,
@@ -86,6 +87,7 @@ impl Default for Options {
             max_row_locks: 100_000,
             escalate_row_locks: 5_000,
             max_row_bytes: 16 << 20,
+            max_snapshot_age: Duration::from_secs(3_600),
             scan_threads: 0,
             pool_threads: 8,
             segment_rows: 4_096,
@@ -146,6 +148,24 @@ impl Options {
     /// ```
     pub fn max_row_bytes(mut self, bytes: usize) -> Self {
         self.max_row_bytes = bytes;
+        self
+    }
+
+    /// How long a [`Snapshot`](crate::Snapshot) can be read (default 1 hour; [`Duration::MAX`]: as long as it lives). Later
+    /// reads fail with [`SnapshotTooOld`](ErrorKind::SnapshotTooOld), a read under way ends with that, and the next commit or
+    /// checkpoint lets go of what the snapshot kept: the older versions of the pages that changed since it was taken, which
+    /// [`cache_bytes`](Self::cache_bytes) does not count. So they take at most what commits change in this time, once for
+    /// each number at which something reads.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # fn main() -> gangline::Result<()> {
+    /// let db = gangline::Options::new().max_snapshot_age(Duration::from_secs(60)).in_memory()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn max_snapshot_age(mut self, age: Duration) -> Self {
+        self.max_snapshot_age = age;
         self
     }
 

@@ -28,6 +28,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("db", Uses::AllAbove),
     ("status", Uses::AllAbove),
     ("access", Uses::AllAbove),
+    ("torture", Uses::AllAbove),
 ];
 
 #[derive(Clone, Copy)]

@@ -1,5 +1,5 @@
-//! A full disk: space runs out while a store is loaded, written, checkpointed, closed or opened. Then space is freed, the
-//! store is opened again, and everything promised is there.
+//! A full disk: space runs out while a store is loaded, written, checkpointed, compacted, closed or opened. Then space
+//! is freed, the store is opened again, and everything promised is there.
 //!
 //! The disk is a small file system in memory, which only root may mount. The work is done by a child, so that a store
 //! that stands still is noticed.
@@ -24,7 +24,7 @@ use crate::trial::{self, Ending, value};
 use crate::{Failure, describe};
 
 /// What is under way when the disk is full.
-const MOMENTS: [&str; 5] = ["load", "commit", "checkpoint", "close", "open"];
+const MOMENTS: [&str; 6] = ["load", "commit", "checkpoint", "compaction", "close", "open"];
 const DISK_MIB: u64 = 160;
 /// The longest that one child may take: sled is given up after one minute.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -160,6 +160,14 @@ pub fn child(disk: &Path, moment: &str, seed: u64) -> Result<String, Failure> {
             work.write(&db, some(&mut random), random.next());
             work.fill(0)?;
             work.note("checkpoint", db.checkpoint());
+            work.write(&db, 2_000, random.next());
+            Some(db)
+        }
+        "compaction" => {
+            work.write(&db, some(&mut random), random.next());
+            // The copy takes some MiB, and finds less, or its end just there.
+            work.fill(random.below(16))?;
+            work.note("compaction", db.compact().map(drop));
             work.write(&db, 2_000, random.next());
             Some(db)
         }

@@ -4,13 +4,15 @@
 //! - [`transfer`]: threads that move money in opposite orders, where the sum must hold;
 //! - [`history`]: random transactions, whose history must have a serial order;
 //! - `mutants`: rules of the library left out on purpose, which the others must see (with the feature of that name);
+//! - [`instants`]: reads of a table beyond memory beside writers and checkpoints, each of which is of one instant;
 //! - [`starve`]: threads that want the same few rows, none of which may wait for long;
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost;
 //! - [`power`]: the same for what a disk may hold when the power is cut;
 //! - [`flip`]: one damage to one file, which must be noticed;
 //! - [`eio`]: a disk that refuses a call;
 //! - [`full`]: a disk that runs full;
-//! - [`soak`]: a long run, whose memory and disk must not grow.
+//! - [`soak`]: a long run, whose memory and disk must not grow;
+//! - [`targets`]: what takes any bytes: keys, stored entries, journals and schedules of locks.
 //!
 //! The command line in `main.rs`, the cargo-fuzz targets and the tests all call these functions, so that whatever one
 //! of them finds, the others can repeat.
@@ -21,6 +23,7 @@ pub mod eio;
 pub mod flip;
 pub mod full;
 pub mod history;
+pub mod instants;
 pub mod model;
 #[cfg(feature = "mutants")]
 pub mod mutants;
@@ -29,6 +32,7 @@ pub mod random;
 pub mod shim;
 pub mod soak;
 pub mod starve;
+pub mod targets;
 pub mod transfer;
 pub mod trial;
 

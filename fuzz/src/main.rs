@@ -12,7 +12,7 @@ use gangline_torture::crash::Load;
 use gangline_torture::model::op::Promise;
 #[cfg(feature = "mutants")]
 use gangline_torture::mutants;
-use gangline_torture::{Failure, crash, eio, flip, full, history, model, power, soak, starve, transfer};
+use gangline_torture::{Failure, crash, eio, flip, full, history, instants, model, power, soak, starve, transfer};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -25,6 +25,8 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (8)  --seed S (1)
   postgres  the transactions of `history` on PostgreSQL, to prove the checker (needs the feature `postgres`)
             --seconds N (10)  --threads T (4)  --seed S (1)  --server URL (one of its own)
+  instants  full reads of a table 8 times the memory budget, beside writers and checkpoints: each is of one instant
+            --reads N (1000)  --seed S (1)  --cache-kib N (4096)
   starve    threads that want the same rows, and a reader of all: nobody may wait for long
             --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
@@ -40,9 +42,9 @@ usage: gangline-torture COMMAND [OPTIONS]
             --faults N (100)  --seed S (1)  --dir FOLDER (in memory)
   disk-full a disk that runs full, as root
             --fills N (20)  --seed S (1)
-  soak      a long run with little memory
+  soak      a long run with little memory, and with backups and compactions
             --minutes N (30)  --rows N (5000000)  --threads T (4)  --cache-mib N (64)  --pace SECONDS (60)
-            --seed S (1)  --dir FOLDER (the system's for temporary files)
+            --copies-pace SECONDS (180)  --seed S (1)  --dir FOLDER (the system's for temporary files)
   mutants   rules of the locks left out one at a time, which the checks must see; built with --features mutants
             --seconds N (60, for each)  --only NAME  --seed S (1)
 ";
@@ -116,6 +118,15 @@ fn run(mut args: Args) -> Result<(), End> {
             };
             args.finish()?;
             history::run(&plan)?.lines()
+        }
+        "instants" => {
+            let plan = instants::Plan {
+                reads: args.option_or("reads", 1_000)?,
+                seed: args.option_or("seed", 1)?,
+                cache_bytes: args.option_or("cache-kib", 4_096)? << 10,
+            };
+            args.finish()?;
+            instants::run(&plan)?.lines()
         }
         "starve" => {
             let plan = starve::Plan {
@@ -243,6 +254,7 @@ fn soak_lines(mut args: Args) -> Result<String, End> {
     let plan = soak::Plan {
         time: Duration::from_secs(60 * args.option_or("minutes", 30)?),
         pace: Duration::from_secs(args.option_or("pace", 60)?),
+        copies_pace: Duration::from_secs(args.option_or("copies-pace", 180)?),
         rows: args.option_or("rows", 5_000_000)?,
         threads: args.option_or("threads", 4)?,
         cache_bytes: args.option_or("cache-mib", 64)? << 20,

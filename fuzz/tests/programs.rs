@@ -77,6 +77,14 @@ fn writers_killed_during_compactions_lose_nothing() {
 }
 
 #[test]
+fn full_reads_beside_writers_are_each_of_one_instant() {
+    let output = torture("instants --reads 24 --seed 1 --cache-kib 256");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(value(&output, "reads"), 24);
+    assert!(value(&output, "moved") > 5 && value(&output, "commits") > 100 && value(&output, "checkpoints") > 0);
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_2() {
     for words in ["fly", "model --seed x", "flip --flops 3", "power --page four", "crash --kills", "transfer --teeth 3"]
     {

@@ -4,18 +4,33 @@ use std::path::Path;
 use std::time::Duration;
 
 use gangline_torture::random::Random;
-use gangline_torture::{model, transfer};
+use gangline_torture::{model, targets, transfer};
 
 #[test]
-fn the_corpus_finds_nothing() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/model");
-    let entries = std::fs::read_dir(folder).expect("the corpus is beside this package");
-    let tapes: Vec<_> = entries.map(|entry| entry.expect("a file of the corpus").path()).collect();
-    assert!(tapes.len() > 5);
-    for tape in tapes {
-        model::replay(&std::fs::read(tape).expect("a file of the corpus"));
+fn the_corpora_find_nothing() {
+    for (name, body) in targets::ALL {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+        let entries = std::fs::read_dir(folder).expect("the corpora are beside this package");
+        let inputs: Vec<_> = entries.map(|entry| entry.expect("a file of the corpus").path()).collect();
+        assert!(inputs.len() > 5, "{name} has {} inputs", inputs.len());
+        for input in inputs {
+            body(&std::fs::read(input).expect("a file of the corpus"));
+        }
+        body(&[]);
     }
-    model::replay(&[]);
+}
+
+#[test]
+fn noise_finds_nothing_in_bytes_and_locks() {
+    for (name, body) in targets::ALL.into_iter().filter(|(name, _)| *name != "model") {
+        let mut random = Random::new(1);
+        for length in (0..300_u64).map(|input| input * 4 % 601) {
+            let noise: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
+            if std::panic::catch_unwind(|| body(&noise)).is_err() {
+                panic!("{name} fails on {noise:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -92,7 +92,10 @@ impl LockSet {
 }
 
 /// What transactions of tasks are to be made of. Guards of names have their own way in.
-#[cfg_attr(not(test), expect(dead_code, reason = "there are no transactions of tasks yet; the tests drive these"))]
+#[cfg_attr(
+    not(any(test, feature = "torture")),
+    expect(dead_code, reason = "there are no transactions of tasks yet; the tests drive these")
+)]
 impl LockSet {
     /// As [`lock_row`](LockSet::lock_row), but no thread is blocked.
     ///

@@ -2,6 +2,8 @@
 
 mod attempt;
 mod awaited;
+#[cfg(any(test, feature = "torture"))]
+mod bare_table;
 mod blame;
 mod cancel;
 mod chain;
@@ -71,6 +73,8 @@ pub use restarting::{RestartStage, RestartingCall};
 #[doc(hidden)]
 pub use model::check as check_model;
 
+#[cfg(feature = "torture")]
+pub(crate) use bare_table::BareTable;
 pub(crate) use head::Head;
 pub(crate) use limit::{Limit, check_all};
 pub(crate) use plan::Plan;

@@ -133,7 +133,7 @@ impl<V: Row> Scan<'_, V> {
             if !behind.wants(key) || behind.is_written(key) {
                 continue;
             }
-            let found = behind.row(self.engine, self.number(), entry, key)?;
+            let found = self.kept(behind.row(self.engine, self.number(), entry, key))?;
             let shown = behind.one || self.first_key_of(behind, &found).is_none_or(|first| first == index_key);
             if shown && row(RowAt::Kept(&KeyBuf::from(key), &found), &found).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -152,7 +152,7 @@ impl<V: Row> Scan<'_, V> {
     pub(super) fn into_keys(mut self) -> Result<(Behind<V>, Vec<KeyBuf>)> {
         let behind = self.take_behind().expect("only a scan of an index is asked for what is behind it");
         let mut keys = Vec::new();
-        for part in self.segments().list {
+        for part in self.segments()?.list {
             let mut pages = self.enter(&part)?;
             while let Some((at, bytes)) = self.next_keys(&mut pages)? {
                 let Some(bytes) = bytes else { continue };

@@ -17,7 +17,7 @@ use crate::table::index_core::IndexCore;
 use crate::table::row_keys::keys_of;
 use crate::table::table_core::TableCore;
 use crate::table::typed;
-use crate::table::{Index, IndexDef, Row, Shared, Table};
+use crate::table::{Expiry, Index, IndexDef, Row, Shared, Table, if_alive};
 use crate::txn::{OwnRows, Transaction};
 
 /// Which index, and which of its keys.
@@ -97,7 +97,7 @@ pub(crate) fn open_by<'a, K: Key, V: Row>(
     let entries = Arc::clone(&index.core);
     let behind = Behind::new(core, index, keys, range.one, bounds);
     let scan = Scan::new(engine, entries, number, registration, (range.low, range.high), Vec::new(), site);
-    Ok(Some(scan.limited(limits).behind(behind)))
+    Ok(Some(source.aged(scan.limited(limits).behind(behind)).expiring(source.expiry(table))))
 }
 
 /// A scan of the entries alone, for a look at its parts: nothing is locked.
@@ -140,7 +140,7 @@ fn open_in_transaction<'a, K: Key, V: Row>(
         let number = registration.number();
         let entry_bounds = (range.low.clone(), range.high.clone());
         let scan = Scan::new(engine, Arc::clone(&entries), number, Some(registration), entry_bounds, Vec::new(), site);
-        scan.limited(limits.clone()).behind(behind)
+        scan.limited(limits.clone()).behind(behind).expiring(Expiry::of(table, || tx.now))
     };
     // The entries are locked, so any number from now on tells which rows there are.
     let first = scan(behind);
@@ -193,8 +193,17 @@ pub(crate) fn get_by<K: Key, V: Row, I: Key>(
     let Some((engine, core, number, _registration)) = source.capture(table, site)? else { return Ok(None) };
     let (found, keys) = resolve(table, &core, definition.name(), &definition.key_shape())?;
     check_ready(&core, &found, number)?;
-    let Some(row_key) = typed::value_at(&engine.pager, &found.core, number, &wanted)? else { return Ok(None) };
+    // Both are asked of the snapshot's age before they count.
+    let kept = || match source {
+        Source::Snapshot(snapshot) => snapshot.check_kept(),
+        Source::Db(_) | Source::Transaction(_) => Ok(()),
+    };
+    let row_key = typed::value_at(&engine.pager, &found.core, number, &wanted);
+    kept()?;
+    let Some(row_key) = row_key? else { return Ok(None) };
     let behind = Behind::new(core, found, keys, true, (KeyBuf::empty(), None));
-    let row = behind.row(engine, number, &wanted, &row_key)?;
-    Ok(Some((decode_stored_key::<K>(table.name(), &row_key)?, row)))
+    let row = behind.row(engine, number, &wanted, &row_key);
+    kept()?;
+    let row = if_alive(source.expiry(table), Some(row?));
+    row.map(|row| Ok((decode_stored_key::<K>(table.name(), &row_key)?, row))).transpose()
 }

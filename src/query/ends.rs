@@ -61,7 +61,7 @@ fn in_range<K: Key, V: Row>(
 ) -> Result<Option<(K, Shared<V>)>> {
     let Some(scan) = source.open(table, low, high, site, Vec::new())? else { return Ok(None) };
     let scan = scan.reversed(!first);
-    for part in scan.segments().list {
+    for part in scan.segments()?.list {
         let mut found: Option<(KeyBuf, Shared<V>)> = None;
         let _ = scan.feed(&part, |at, _| {
             found = Some((KeyBuf::from(at.key()), at.shared()));

@@ -12,8 +12,8 @@ use crate::codec::{Key, encode_key};
 use crate::error::Result;
 use crate::lock::Mode;
 use crate::table::table_core::TableCore;
-use crate::table::{Row, Shared, Table, typed};
-use crate::txn::{Engine, OwnRows};
+use crate::table::{Expiry, Row, Shared, Table, if_alive, typed};
+use crate::txn::{Engine, OwnRows, Snapshot};
 
 type KeyOf<'a, V, K> = Box<dyn Fn(&V) -> Option<K> + Send + Sync + 'a>;
 
@@ -105,6 +105,8 @@ struct Other<L, W> {
     /// None: it is locked, and read as it is.
     number: Option<u64>,
     own: OwnRows<W>,
+    snapshot: Option<Snapshot>,
+    expiry: Option<Expiry<W>>,
     keys: PhantomData<fn(L)>,
 }
 
@@ -115,26 +117,39 @@ impl<L: Key, W: Row> Other<L, W> {
         number: u64,
         site: &'static std::panic::Location<'static>,
     ) -> Result<Self> {
-        let keys = PhantomData;
-        let engine = match source {
-            Source::Db(engine) => engine,
-            Source::Snapshot(snapshot) => &snapshot.engine,
+        let (keys, expiry) = (PhantomData, source.expiry(table));
+        let (engine, snapshot) = match source {
+            Source::Db(engine) => (engine, None),
+            Source::Snapshot(snapshot) => (&snapshot.engine, Some(snapshot.clone())),
             Source::Transaction(tx) => {
                 let core = tx.engine.table(table)?;
                 let own = tx.lock_for_scan(&core, &[], None, Mode::S, site, &[])?;
-                return Ok(Other { engine: Arc::clone(&tx.engine), core: Some(core), number: None, own, keys });
+                return Ok(Other {
+                    engine: Arc::clone(&tx.engine),
+                    core: Some(core),
+                    number: None,
+                    own,
+                    snapshot: None,
+                    expiry,
+                    keys,
+                });
             }
         };
         let core = engine.table_at(table, number)?;
-        Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), keys })
+        Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), snapshot, expiry, keys })
     }
 
     fn get(&self, key: L::Ref<'_>) -> Result<Option<Shared<W>>> {
         let Some(core) = &self.core else { return Ok(None) };
         let key = encode_key::<L>(key);
-        match self.own.binary_search_by(|(own, _)| own.cmp(&key)) {
-            Ok(at) => Ok(self.own[at].1.clone().map(Shared::from_arc)),
-            Err(_) => typed::get(&self.engine.pager, core, self.number, &key),
-        }
+        let row = match self.own.binary_search_by(|(own, _)| own.cmp(&key)) {
+            Ok(at) => self.own[at].1.clone().map(Shared::from_arc),
+            Err(_) => {
+                let found = typed::get(&self.engine.pager, core, self.number, &key);
+                self.snapshot.as_ref().map_or(Ok(()), Snapshot::check_kept)?;
+                found?
+            }
+        };
+        Ok(if_alive(self.expiry, row))
     }
 }

@@ -17,9 +17,8 @@ use crate::table::bulk::{Allowance, Sorting};
 use crate::table::index_core::IndexCore;
 use crate::table::row_keys::keys_of;
 use crate::table::table_core::TableCore;
-use crate::table::typed::hex;
 use crate::table::{IndexDef, Row, Table};
-use crate::txn::{BulkAct, Engine, check_key_length};
+use crate::txn::{BulkAct, Engine, check_key_length, check_row_bytes};
 
 /// Loads rows into a table. Gives their number.
 pub(crate) fn bulk_load<K: Key, V: Row, R: Borrow<V>>(
@@ -94,9 +93,7 @@ impl<'a, K: Key, V: Row> Load<'a, K, V> {
         check_key_length(self.core.name(), &self.key)?;
         self.row.clear();
         encode_row(row, &mut self.row).map_err(|fault| fault.into_error(self.core.name()))?;
-        if self.row.len() > self.engine.options.max_row_bytes {
-            return Err(self.too_large());
-        }
+        check_row_bytes(&self.core, &self.key, self.row.len(), self.engine.options.max_row_bytes)?;
         let core = &self.core;
         self.rows.push(&self.key, &self.row, &self.allowance, &|key, _| exists(core, key))?;
         for IndexLoad { index, function, entries } in &mut self.indexes {
@@ -107,19 +104,6 @@ impl<'a, K: Key, V: Row> Load<'a, K, V> {
         }
         self.count += 1;
         Ok(())
-    }
-
-    #[cold]
-    fn too_large(&self) -> Error {
-        let Load { core, key, row, .. } = self;
-        let text = format!(
-            "the row of table {:?} under key {} has {} bytes; the most is {}: cut it, or raise max_row_bytes",
-            core.name(),
-            hex(key),
-            row.len(),
-            self.engine.options.max_row_bytes
-        );
-        Error::new(ErrorKind::RowTooLarge, text)
     }
 
     /// All rows have come: locks the table and its indexes, in their order, and puts everything together.

@@ -22,7 +22,7 @@ use crate::table::segment::Segment;
 use crate::table::table_core::{Definition, TableCore};
 use crate::table::typed::{hex, read_keys};
 use crate::table::{IndexDef, ReadAhead, Row, Table};
-use crate::txn::{BulkAct, Engine, learn};
+use crate::txn::{BulkAct, Engine, check_row_bytes, learn};
 
 /// Segments that are made anew at a time.
 const SEGMENTS: usize = 16;
@@ -254,15 +254,7 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
             let row = self.new_row(key, row)?;
             let start = moved.bytes.len();
             encode_row(&row, &mut moved.bytes).map_err(|fault| fault.into_error(self.core.name()))?;
-            if moved.bytes.len() - start > most {
-                let text = format!(
-                    "the migrated row of table {:?} under key {} has {} bytes; the most is {most}: raise max_row_bytes",
-                    self.core.name(),
-                    hex(key),
-                    moved.bytes.len() - start
-                );
-                return Err(Error::new(ErrorKind::RowTooLarge, text));
-            }
+            check_row_bytes(&self.core, key, moved.bytes.len() - start, most)?;
             moved.rows.push((KeyBuf::from(key), moved.bytes.len()));
             for ((index, function), entries) in self.indexes.iter().zip(&mut moved.entries) {
                 for index_key in keys_of(*function, &row) {

@@ -9,19 +9,23 @@ use super::request::Query;
 use super::source::Source;
 use crate::codec::{Key, KeyBuf, encode_key};
 use crate::error::Result;
-use crate::table::{Index, Row, Shared, Table, typed};
+use crate::table::{Index, Row, Shared, Table, if_alive, typed};
 use crate::txn::Snapshot;
+
 impl Snapshot {
     /// Reads a row.
     ///
     /// # Errors
-    /// As [`Db::get`](crate::Db::get).
+    /// As [`Db::get`](crate::Db::get), and [`SnapshotTooOld`](crate::ErrorKind::SnapshotTooOld), as every read of a snapshot.
     #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         self.engine.check_alive()?;
+        self.check_age()?;
         let Some(core) = self.engine.table_at(table, self.registration.number())? else { return Ok(None) };
         let key: KeyBuf = encode_key::<K>(key);
-        typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key)
+        let row = typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key);
+        self.check_kept()?;
+        Ok(if_alive(Source::Snapshot(self).expiry(table), row?))
     }
 
     /// Reads a row by a unique index, and gives it with its key.

@@ -50,6 +50,17 @@ impl Transaction {
         Query::new(Source::Transaction(self), table, Location::caller())
     }
 
+    /// The number of rows, in constant time but for the rows that this transaction wrote; where rows
+    /// [expire](Table::expires), they are counted one by one. Locks the table in shared mode: the number stays right until
+    /// the end.
+    ///
+    /// # Errors
+    /// As [`Transaction::get`].
+    #[track_caller]
+    pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+        if table.until().is_some() { self.query(table).count() } else { self.stored_rows(table) }
+    }
+
     /// The first row in key order. Locks what it looked at.
     ///
     /// # Errors

@@ -15,8 +15,8 @@ use crate::table::registry::Registration;
 use crate::table::segment::{PageList, Segment};
 use crate::table::table_core::TableCore;
 use crate::table::typed::{TypedPage, read_keys, read_page};
-use crate::table::{ReadAhead, Row, Shared};
-use crate::txn::{Engine, OwnRows};
+use crate::table::{Expiry, ReadAhead, Row, Shared};
+use crate::txn::{Engine, OwnRows, Snapshot};
 
 /// With fewer segments than this, a segment is cut into runs of pages.
 const SEGMENTS_TO_STEAL: usize = 16;
@@ -34,6 +34,8 @@ pub(crate) struct Scan<'a, V: 'static> {
     table: Arc<TableCore>,
     number: u64,
     _registration: Option<Registration>,
+    /// Whose number it is, if it may be taken away while the scan is under way.
+    snapshot: Option<&'a Snapshot>,
     low: KeyBuf,
     high: Option<KeyBuf>,
     own: OwnRows<V>,
@@ -43,6 +45,8 @@ pub(crate) struct Scan<'a, V: 'static> {
     limits: Vec<Limit>,
     /// From the greatest key down.
     reverse: bool,
+    /// Rows that are over are passed over.
+    expiry: Option<Expiry<V>>,
 }
 
 /// A run of pages of one segment.
@@ -124,8 +128,20 @@ impl<'a, V: Row> Scan<'a, V> {
         own: OwnRows<V>,
         site: &'static Location<'static>,
     ) -> Self {
-        let (behind, limits, reverse) = (None, Vec::new(), false);
-        Scan { engine, site, table, number, _registration: registration, low, high, own, behind, limits, reverse }
+        let (behind, limits, reverse, snapshot, expiry) = (None, Vec::new(), false, None, None);
+        let _registration = registration;
+        Scan { engine, site, table, number, _registration, snapshot, low, high, own, behind, limits, reverse, expiry }
+    }
+
+    /// Without the rows that are over.
+    pub(super) fn expiring(mut self, expiry: Option<Expiry<V>>) -> Self {
+        self.expiry = expiry;
+        self
+    }
+
+    pub(crate) fn of_snapshot(mut self, snapshot: &'a Snapshot) -> Self {
+        self.snapshot = Some(snapshot);
+        self
     }
 
     /// A scan of the entries of an index for the rows behind them.
@@ -173,14 +189,24 @@ impl<'a, V: Row> Scan<'a, V> {
         check_all(&self.limits, format_args!("while it read the table {:?}", self.table.name()))
     }
 
-    fn directory(&self) -> Option<Arc<Directory>> {
+    /// What was taken out of the table, if it is that of the scan's number.
+    ///
+    /// # Errors
+    /// `SnapshotTooOld`, whatever it failed of: older versions may have gone while it was taken.
+    #[inline]
+    pub(super) fn kept<T>(&self, taken: Result<T>) -> Result<T> {
+        self.snapshot.map_or(Ok(()), Snapshot::check_kept)?;
+        taken
+    }
+
+    fn directory(&self) -> Result<Option<Arc<Directory>>> {
         let empty = self.high.as_ref().is_some_and(|high| *high <= self.low);
-        if empty { None } else { self.table.directory(Some(self.number)) }
+        if empty { Ok(None) } else { self.kept(Ok(self.table.directory(Some(self.number)))) }
     }
 
     /// The range cut into parts that may be folded by different threads.
     pub(crate) fn parts(&self) -> Result<Parts> {
-        let mut parts = self.segments();
+        let mut parts = self.segments()?;
         if parts.list.len() < SEGMENTS_TO_STEAL {
             for part in std::mem::take(&mut parts.list) {
                 self.check()?;
@@ -199,8 +225,8 @@ impl<'a, V: Row> Scan<'a, V> {
     }
 
     /// The range cut into segments, for those who go through it alone: no page list is loaded for it.
-    pub(crate) fn segments(&self) -> Parts {
-        let Some(directory) = self.directory() else { return Parts::default() };
+    pub(crate) fn segments(&self) -> Result<Parts> {
+        let Some(directory) = self.directory()? else { return Ok(Parts::default()) };
         let covered = &directory.segments()[directory.covering(&self.low, self.high.as_deref())];
         let rows = covered.iter().map(|segment| segment.rows()).sum();
         let mut list: Vec<_> =
@@ -208,11 +234,11 @@ impl<'a, V: Row> Scan<'a, V> {
         if self.reverse {
             list.reverse();
         }
-        Parts { list, rows, segments: covered.len() }
+        Ok(Parts { list, rows, segments: covered.len() })
     }
 
     fn pages(&self, segment: &Arc<Segment>) -> Result<(Arc<PageList>, Range<usize>)> {
-        let list = self.engine.pager.list(&self.table, segment, Some(self.number))?;
+        let list = self.kept(self.engine.pager.list(&self.table, segment, Some(self.number)))?;
         let pages = list.covering(&self.low, self.high.as_deref());
         Ok((list, pages))
     }
@@ -249,13 +275,17 @@ impl<'a, V: Row> Scan<'a, V> {
         pages: &mut Pages,
         row: &mut impl FnMut(RowAt<'_, V>, &V) -> ControlFlow<()>,
     ) -> Result<Option<ControlFlow<()>>> {
+        let row = &mut |at: RowAt<'_, V>, value: &V| match &self.expiry {
+            Some(expiry) if expiry.is_over(value) => ControlFlow::Continue(()),
+            _ => row(at, value),
+        };
         if let Some(behind) = &self.behind {
             return self.feed_next_behind(behind, pages, row);
         }
         let Some(at) = self.next_page(pages)? else { return Ok(None) };
         let slots = &pages.list.slots[at.clone()];
-        let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut pages.ahead)?;
-        let Some(page) = read else { return Ok(Some(ControlFlow::Continue(()))) };
+        let read = read_page(&self.engine.pager, &self.table, slots, self.number, Keep::IfRoom, &mut pages.ahead);
+        let Some(page) = self.kept(read)? else { return Ok(Some(ControlFlow::Continue(()))) };
         let (rows, own) = self.covered(pages, at.start, &page.bytes);
         if !own.is_empty() {
             return Ok(Some(self.merge(&page.bytes, rows, own, &mut |found| match found {
@@ -268,13 +298,14 @@ impl<'a, V: Row> Scan<'a, V> {
         Ok(Some(if self.reverse { rows.rev().try_for_each(one) } else { rows.try_for_each(&mut one) }))
     }
 
-    /// Hands every key of a part to `key`, until it breaks. No row is decoded, but those that are found by an index.
+    /// Hands every key of a part to `key`, until it breaks. No row is decoded, but those that are found by an index or may
+    /// be over.
     pub(crate) fn feed_keys(
         &self,
         part: &Part,
         mut key: impl FnMut(&[u8]) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>> {
-        if self.behind.is_some() {
+        if self.behind.is_some() || self.expiry.is_some() {
             return self.feed(part, |at, _| key(at.key()));
         }
         let mut pages = self.enter(part)?;
@@ -296,8 +327,8 @@ impl<'a, V: Row> Scan<'a, V> {
     pub(super) fn next_keys(&self, pages: &mut Pages) -> Result<Option<(usize, Option<Arc<PageBytes>>)>> {
         let Some(at) = self.next_page(pages)? else { return Ok(None) };
         let slots = &pages.list.slots[at.clone()];
-        let bytes = read_keys(&self.engine.pager, &self.table, slots, self.number, &mut pages.ahead)?;
-        Ok(Some((at.start, bytes)))
+        let bytes = read_keys(&self.engine.pager, &self.table, slots, self.number, &mut pages.ahead);
+        Ok(Some((at.start, self.kept(bytes)?)))
     }
 
     /// Takes the next page off the list. The range begins with it; what follows may be read with it.

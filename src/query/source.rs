@@ -2,6 +2,7 @@
 
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::scan::Scan;
 use crate::codec::{Key, KeyBuf};
@@ -10,7 +11,7 @@ use crate::error::Result;
 use crate::lock::{Limit, LockSet, Mode, check_all};
 use crate::table::registry::Registration;
 use crate::table::table_core::TableCore;
-use crate::table::{Row, Table};
+use crate::table::{Expiry, Row, Table};
 use crate::txn::{Engine, Snapshot, Transaction};
 
 /// See the module's text.
@@ -36,7 +37,7 @@ impl<'a> Source<'a> {
         let scan = match self {
             Source::Db(_) | Source::Snapshot(_) => {
                 let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
-                Scan::new(engine, core, number, registration, (low, high), Vec::new(), site)
+                self.aged(Scan::new(engine, core, number, registration, (low, high), Vec::new(), site))
             }
             Source::Transaction(tx) => {
                 let engine = &tx.engine;
@@ -48,7 +49,16 @@ impl<'a> Source<'a> {
                 Scan::new(engine, core, number, Some(registration), (low, high), own, site)
             }
         };
-        Ok(Some(scan.limited(limits)))
+        Ok(Some(scan.limited(limits).expiring(self.expiry(table))))
+    }
+
+    /// Which rows are over.
+    pub(crate) fn expiry<K, V>(self, table: Table<K, V>) -> Option<Expiry<V>> {
+        Expiry::of(table, || match self {
+            Source::Db(_) => SystemTime::now(),
+            Source::Snapshot(snapshot) => snapshot.now,
+            Source::Transaction(tx) => tx.now,
+        })
     }
 }
 
@@ -81,6 +91,7 @@ impl<'a> Source<'a> {
                 // Allowed in every closure: it wants no lock, and on a scan's worker it runs right there.
                 let engine = &snapshot.engine;
                 engine.check_alive()?;
+                snapshot.check_age()?;
                 let Some(core) = engine.table_at(table, snapshot.registration.number())? else { return Ok(None) };
                 Ok(Some((engine, core, snapshot.registration.number(), None)))
             }
@@ -94,6 +105,14 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// A scan of a snapshot ends when the snapshot's time is over.
+    pub(super) fn aged<V: Row>(self, scan: Scan<'a, V>) -> Scan<'a, V> {
+        match self {
+            Source::Snapshot(snapshot) => scan.of_snapshot(snapshot),
+            Source::Db(_) | Source::Transaction(_) => scan,
+        }
+    }
+
     /// What a scan would read now, for a look at its parts: nothing is locked. None when there is no such table.
     pub(crate) fn look<K: Key, V: Row>(
         self,

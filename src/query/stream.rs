@@ -73,7 +73,7 @@ impl<'a, K: Key, V: Row, T: Send> Projected<'a, K, V, T> {
         if results.left == 0 {
             results.end();
         } else if let Some(opened) = &results.opened {
-            results.parts = opened.scan.segments().list.into_iter();
+            results.parts = opened.scan.segments()?.list.into_iter();
         }
         Ok(results)
     }

@@ -5,6 +5,7 @@ use std::panic::Location;
 
 use super::driver::{Drive, fold_parts};
 use super::scan::{RowAt, Scan};
+use super::source::Source;
 use crate::codec::{Key, KeyBuf};
 use crate::error::Result;
 use crate::lock::Mode;
@@ -28,6 +29,7 @@ pub(crate) fn update<K: Key, V: Row>(
     let number = registration.number();
     let bounds = (KeyBuf::empty(), None);
     let scan = Scan::new(engine, core, number, Some(registration), bounds, own, site).limited(tx.limits());
+    let scan = scan.expiring(Source::Transaction(tx).expiry(table));
     let step = |hits: &mut Vec<_>, at: RowAt<'_, V>, row: &V| {
         if select(row) {
             let mut row = V::clone(row);

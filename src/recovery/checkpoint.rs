@@ -100,6 +100,7 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
 /// must not try again: after a failed sync nobody knows what reached the disk.
 pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bool) -> Result<()> {
     let capture = capture(engine, clean)?;
+    engine.pager.registry.end_old_snapshots(capture.registration.number());
     if let Some(journal) = &engine.journal {
         journal.sync()?;
     }

@@ -58,12 +58,13 @@ impl<'a> Replay<'a> {
     /// Takes the next record, and applies it now or later.
     pub(super) fn take(&mut self, commit: u64, bytes: &[u8]) -> Result<()> {
         match read_record(commit, bytes)? {
-            // Rows that stand before it must not get into a table that they do not know.
             Record::Tables(definitions) => {
+                // Rows that stand before it must not get into a table that they do not know.
                 self.finish()?;
                 definitions.into_iter().try_for_each(|definition| self.define(commit, definition))?;
             }
             Record::Drop(index) => {
+                // Rows that stand before it may be its entries.
                 self.finish()?;
                 self.catalog.remove_index(index, commit);
             }
@@ -266,7 +267,8 @@ mod tests {
             limit in prop::sample::select(vec![1usize, 3_000, 1 << 20]),
         ) {
             let pager = Pager::new(Arc::new(MemoryStore::new()), 1 << 20, 100);
-            let catalog = Catalog::new([table(1, &[b"", &[0, 1], &[1, 0, 0, 0, 0, 0, 0, 0, 1]]), table(2, &[b""])]).unwrap();
+            let tables = [table(1, &[b"", &[0, 1], &[1, 0, 0, 0, 0, 0, 0, 0, 1]]), table(2, &[b""])];
+            let catalog = Catalog::new(tables).unwrap();
             let mut replay = Replay { limit, ..Replay::new(&pager, &catalog) };
             let mut expected = BTreeMap::new();
             for (rows, commit) in commits.into_iter().zip(1..) {

@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +42,7 @@ pub struct Table<K, V: 'static> {
     name: &'static str,
     version: u32,
     indexes: &'static [&'static dyn IndexDef<V>],
+    until: Option<fn(&V) -> Option<SystemTime>>,
     types: PhantomData<fn() -> (K, V)>,
 }
 
@@ -58,14 +60,29 @@ impl<K, V> fmt::Debug for Table<K, V> {
             .field("name", &self.name)
             .field("version", &self.version)
             .field("indexes", &self.indexes.iter().map(|index| index.name()).collect::<Vec<_>>())
+            .field("expires", &self.until.is_some())
             .finish()
+    }
+}
+
+impl<K, V> Table<K, V> {
+    /// Until when a row is there.
+    #[inline]
+    pub(crate) fn until(&self) -> Option<fn(&V) -> Option<SystemTime>> {
+        self.until
+    }
+
+    /// The same table, whose rows are there whatever the time is.
+    pub(crate) fn lasting(mut self) -> Self {
+        self.until = None;
+        self
     }
 }
 
 impl<K: Key, V: Row> Table<K, V> {
     /// A table of this name, of 1 to 255 bytes. Names are compared by their bytes.
     pub const fn new(name: &'static str) -> Self {
-        Table { name, version: 1, indexes: &[], types: PhantomData }
+        Table { name, version: 1, indexes: &[], until: None, types: PhantomData }
     }
 
     /// The same table with secondary indexes. A table that is made gets them at once; one that is there must have the same
@@ -79,6 +96,42 @@ impl<K: Key, V: Row> Table<K, V> {
     /// The same table with another version of its row type (default 1).
     pub const fn version(mut self, version: u32) -> Self {
         self.version = version;
+        self
+    }
+
+    /// The same table, with rows that expire: from the time on that the function gives for a row, the row is not there any
+    /// more. None: it stays.
+    ///
+    /// A row is there or not as of one moment of the system's clock: for a transaction when it began, for a snapshot when
+    /// it was taken, for other reads when they begin. What is over is not read, counted or found by an index, and can be
+    /// inserted anew; all of a transaction or a snapshot agrees on it. Its bytes, its place in
+    /// [`TableInfo::rows`](crate::TableInfo) and its keys in a unique index go when it is written or removed, or by
+    /// [`Db::remove_expired`](crate::Db::remove_expired). `len` of such a table counts its rows one by one.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use gangline::{Db, Table};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize, Clone)]
+    /// struct Session {
+    ///     user: u64,
+    ///     until: SystemTime,
+    /// }
+    /// const SESSIONS: Table<String, Session> = Table::new("sessions").expires(|session| Some(session.until));
+    ///
+    /// # fn main() -> gangline::Result<()> {
+    /// let db = Db::in_memory()?;
+    /// let now = SystemTime::now();
+    /// db.put(SESSIONS, "old", Session { user: 7, until: now - Duration::from_secs(1) })?;
+    /// db.put(SESSIONS, "new", Session { user: 7, until: now + Duration::from_secs(3_600) })?;
+    /// assert!(db.get(SESSIONS, "old")?.is_none());
+    /// assert_eq!(db.len(SESSIONS)?, 1);
+    /// assert_eq!(db.remove_expired(SESSIONS)?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub const fn expires(mut self, until: fn(&V) -> Option<SystemTime>) -> Self {
+        self.until = Some(until);
         self
     }
 

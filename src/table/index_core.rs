@@ -82,11 +82,11 @@ impl IndexCore {
         self.ready_at.store(commit, Ordering::Release);
     }
 
-    /// The entry for a row: its key and its row.
+    /// The key of the entry for a row.
     ///
     /// # Errors
     /// `KeyTooLarge`.
-    pub(crate) fn entry(&self, index_key: &[u8], row_key: &[u8]) -> Result<(KeyBuf, KeyBuf)> {
+    pub(crate) fn entry_key(&self, index_key: &[u8], row_key: &[u8]) -> Result<KeyBuf> {
         if index_key.len() > MAX_KEY_BYTES {
             return Err(Error::new(
                 ErrorKind::KeyTooLarge,
@@ -98,12 +98,27 @@ impl IndexCore {
                 ),
             ));
         }
+        Ok(if self.unique { KeyBuf::from(index_key) } else { KeyBuf::joined(index_key, row_key) })
+    }
+
+    /// The row of the entry with this key.
+    pub(crate) fn entry_row(&self, entry_key: &[u8], row_key: &[u8]) -> KeyBuf {
         if self.unique {
-            return Ok((KeyBuf::from(index_key), KeyBuf::from(row_key)));
+            return KeyBuf::from(row_key);
         }
         let mut length = Vec::with_capacity(2);
-        put_varint(&mut length, index_key.len() as u64);
-        Ok((KeyBuf::joined(index_key, row_key), KeyBuf::from(&length[..])))
+        put_varint(&mut length, (entry_key.len() - row_key.len()) as u64);
+        KeyBuf::from(&length[..])
+    }
+
+    /// The entry for a row: its key and its row.
+    ///
+    /// # Errors
+    /// `KeyTooLarge`.
+    pub(crate) fn entry(&self, index_key: &[u8], row_key: &[u8]) -> Result<(KeyBuf, KeyBuf)> {
+        let key = self.entry_key(index_key, row_key)?;
+        let row = self.entry_row(&key, row_key);
+        Ok((key, row))
     }
 
     /// The index key and the row key of an entry.

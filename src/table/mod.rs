@@ -18,6 +18,7 @@ pub(crate) mod declared;
 mod definition;
 pub(crate) mod directory;
 pub(crate) mod entry;
+mod expiry;
 pub(crate) mod index_core;
 pub(crate) mod join;
 pub(crate) mod low_keys;
@@ -37,5 +38,6 @@ mod versioned;
 
 pub(crate) use definition::ProgramTypes;
 pub use definition::{Emit, Index, IndexDef, Row, Table};
+pub(crate) use expiry::{Expiry, if_alive};
 pub(crate) use read_ahead::ReadAhead;
 pub use shared::Shared;

@@ -1,7 +1,7 @@
 //! A table below its types: id, directory, lock head, counts. Knows bytes only.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -47,8 +47,12 @@ pub(crate) struct TableCore {
     rows: AtomicU64,
     /// Segments that are to be merged when that can be done.
     pub(crate) put_off: PutOff,
-    /// What of the program was compared with what is stored and found to fit.
+    /// What of the program was compared with what is stored and found to fit: the first, which is usually the only one,
+    /// and the others.
+    first_checked: OnceLock<ProgramTypes>,
     checked: RwLock<Vec<ProgramTypes>>,
+    /// The indexes were changed since, so that the first would have to be compared anew.
+    first_is_over: AtomicBool,
     indexes: RwLock<Arc<Indexes>>,
     /// Whether there are any, for those who need not know which.
     indexed: AtomicBool,
@@ -80,7 +84,9 @@ impl TableCore {
             directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
             rows: AtomicU64::new(rows),
             put_off: PutOff::default(),
+            first_checked: OnceLock::new(),
             checked: RwLock::new(Vec::new()),
+            first_is_over: AtomicBool::new(false),
             indexes: RwLock::default(),
             indexed: AtomicBool::new(false),
             dropped: AtomicBool::new(false),
@@ -106,7 +112,7 @@ impl TableCore {
     pub(crate) fn redefine(&self, definition: Definition) {
         self.version.store(definition.version, Ordering::Release);
         *self.definition.write() = definition;
-        self.checked.write().clear();
+        self.change_indexes(|_| ());
         self.looks_left.store(LOOKS, Ordering::Relaxed);
     }
 
@@ -168,7 +174,8 @@ impl TableCore {
 
     #[inline]
     pub(crate) fn is_checked(&self, types: ProgramTypes) -> bool {
-        self.checked.read().contains(&types)
+        let first = self.first_checked.get() == Some(&types) && !self.first_is_over.load(Ordering::Acquire);
+        first || self.checked.read().contains(&types)
     }
 
     /// The indexes that its rows stand in now. They do not change while a lock on the table or in it is held.
@@ -181,6 +188,9 @@ impl TableCore {
         let mut indexes = self.indexes.write();
         fit(Arc::make_mut(&mut indexes))?;
         // Under the latch: a change of the indexes since would have to be compared again.
+        if self.first_checked.set(types).is_ok() {
+            return Ok(());
+        }
         let mut checked = self.checked.write();
         if !checked.contains(&types) {
             checked.push(types);
@@ -198,6 +208,7 @@ impl TableCore {
         let mut indexes = self.indexes.write();
         change(Arc::make_mut(&mut indexes));
         self.indexed.store(!indexes.list.is_empty(), Ordering::Release);
+        self.first_is_over.store(self.first_checked.get().is_some(), Ordering::Release);
         self.checked.write().clear();
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 use smallvec::SmallVec;
@@ -106,6 +107,13 @@ impl Engine {
         self.pager.registry.register(last.number)
     }
 
+    /// As [`capture`](Self::capture), for a snapshot.
+    pub(crate) fn capture_snapshot(&self) -> Registration {
+        let over_at = Instant::now().checked_add(self.options.max_snapshot_age);
+        let last = self.commits.latch();
+        self.pager.registry.register_snapshot(last.number, over_at)
+    }
+
     fn prepare(&self, record: impl FnOnce() -> Vec<u8>) -> Result<Prepared> {
         let Some(journal) = &self.journal else { return Ok(Prepared { room: None, bytes: 0 }) };
         let payload = Payload::new(record());
@@ -194,6 +202,7 @@ impl Engine {
     pub(crate) fn finish(&self, committed: Committed, durability: Durability) -> Result<()> {
         let Committed { position, garbage, .. } = committed;
         drop(garbage);
+        self.pager.registry.end_old_snapshots(self.commits.applied.load(Ordering::Acquire));
         self.checkpoint_if_due();
         self.pager.cache.evict_patiently();
         match (&self.journal, position, durability) {

@@ -5,8 +5,9 @@
 //! has read no index waits for them like for its first lock. Only then are unique indexes looked at, since what another
 //! transaction is about to put or to remove is under its lock.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::transaction::{State, Transaction};
 use super::write_set::{TableWrites, WriteSet};
@@ -14,24 +15,23 @@ use crate::codec::KeyBuf;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::Mode;
 use crate::table::index_core::{IndexCore, Indexes};
-use crate::table::row_keys::{KeysOfRow, RowKeys};
+use crate::table::row_keys::RowKeys;
 use crate::table::table_core::TableCore;
 use crate::table::typed;
 
-/// What becomes of one entry.
-#[derive(Default)]
+/// A row gets or loses an entry. Ascending, what is lost comes before what is got.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Change {
-    /// The row that loses it.
-    from: Option<KeyBuf>,
-    /// The row that gets it, and the entry's own row.
-    to: Option<(KeyBuf, KeyBuf)>,
+    entry: KeyBuf,
+    got: bool,
+    row: KeyBuf,
 }
 
-/// The changes of one index of a table.
+/// The changes of one index of a table, in their order.
 struct IndexChanges {
     table: Arc<TableCore>,
     index: Arc<IndexCore>,
-    entries: BTreeMap<KeyBuf, Change>,
+    all: SmallVec<[Change; 2]>,
 }
 
 impl Transaction {
@@ -49,15 +49,16 @@ impl Transaction {
         for writes in state.writes.tables().filter(|writes| writes.core.is_indexed()) {
             self.find_changes(&state.writes, writes, &mut changes)?;
         }
+        changes.retain(|changes| !changes.all.is_empty());
+        changes.iter_mut().for_each(|changes| changes.all.sort_unstable());
         changes.sort_by_key(|changes| changes.index.core.id());
         self.lock_entries(state, &changes)?;
-        for IndexChanges { table, index, entries } in changes {
-            for (key, change) in entries {
-                if !self.takes_effect(&table, &index, &key, &change)? {
-                    continue;
+        for IndexChanges { table, index, all } in &changes {
+            for same in all.chunk_by(|a, b| a.entry == b.entry) {
+                if let Some(row) = self.outcome(table, index, same)? {
+                    let row = row.map(|row| index.entry_row(&same[0].entry, row));
+                    state.writes.put_entry(&index.core, same[0].entry.clone(), row.as_deref());
                 }
-                let row = change.to.as_ref().map(|(_, row)| &row[..]);
-                state.writes.put_entry(&index.core, key, row);
             }
         }
         self.check_size(state.writes.bytes(), state.writes.rows())
@@ -71,7 +72,7 @@ impl Transaction {
         changes.extend(indexes.list.iter().map(|index| IndexChanges {
             table: Arc::clone(core),
             index: Arc::clone(index),
-            entries: BTreeMap::new(),
+            all: SmallVec::new(),
         }));
         for (key, write) in &table.rows {
             let before = keys.of_stored(&self.engine.pager, core, key)?;
@@ -82,64 +83,69 @@ impl Transaction {
                     None => Some(keys.of_bytes(core, key, writes.image_bytes(image))?),
                 },
             };
-            changes[first..].iter_mut().enumerate().try_for_each(|(at, index)| {
-                let of = |keys: &Option<KeysOfRow>| keys.as_ref().map_or(&[][..], |keys| &keys[at]).to_vec();
-                index.add(key, &of(&before), &of(&after))
-            })?;
+            for (at, changes) in changes[first..].iter_mut().enumerate() {
+                let before = before.as_ref().map_or(&[][..], |keys| &keys[at]);
+                let after = after.as_ref().map_or(&[][..], |keys| &keys[at]);
+                changes.add(key, before, after)?;
+            }
         }
         Ok(())
     }
 
     /// Locks all entries in order: the indexes first, and what is in them then.
     fn lock_entries(&self, state: &mut State, changes: &[IndexChanges]) -> Result<()> {
-        let all: usize = changes.iter().map(|changes| changes.entries.len()).sum();
+        let all: usize = changes.iter().map(|changes| changes.all.len()).sum();
         let (escalate, most) = (self.engine.locks.escalate_rows(), self.engine.options.max_row_locks);
         let too_many = all + state.writes.rows() > most;
-        let whole = |changes: &IndexChanges| too_many || changes.entries.len() >= escalate;
+        let whole = |changes: &IndexChanges| too_many || changes.all.len() >= escalate;
         state.locks.asked_at(self.site);
-        for changes in changes.iter().filter(|changes| !changes.entries.is_empty()) {
+        for changes in changes {
             let mode = if whole(changes) { Mode::X } else { Mode::IX };
             state.locks.lock_table(&changes.index.core, mode)?;
         }
         for changes in changes.iter().filter(|changes| !whole(changes)) {
-            for key in changes.entries.keys() {
-                state.locks.lock_row(&changes.index.core, key, Mode::X)?;
+            for change in &changes.all {
+                state.locks.lock_row(&changes.index.core, &change.entry, Mode::X)?;
             }
         }
         Ok(())
     }
 
-    /// Whether an entry is to be changed, as far as the rows of others go.
-    fn takes_effect(&self, table: &TableCore, index: &IndexCore, key: &[u8], change: &Change) -> Result<bool> {
-        if !index.unique || (index.is_ready() && change.from.is_some()) {
-            return Ok(true);
+    /// What becomes of an entry by the changes of it: the row that has it then, or none. Nothing, if it stays as it is.
+    fn outcome<'c>(
+        &self,
+        table: &TableCore,
+        index: &IndexCore,
+        changes: &'c [Change],
+    ) -> Result<Option<Option<&'c KeyBuf>>> {
+        let from = changes.iter().find(|change| !change.got).map(|change| &change.row);
+        let mut got = changes.iter().filter(|change| change.got).map(|change| &change.row);
+        let (to, entry) = (got.next(), &changes[0].entry);
+        if let (Some(first), Some(_)) = (to, got.next()) {
+            return Err(index.exists(entry, first, table));
         }
-        let owner = typed::value(&self.engine.pager, &index.core, key)?;
-        let is_owner = |row: Option<&KeyBuf>| row.is_some_and(|row| owner.as_deref() == Some(&row[..]));
-        let (from, to) = (is_owner(change.from.as_ref()), is_owner(change.to.as_ref().map(|(row, _)| row)));
-        match (&owner, &change.to) {
-            (Some(owner), Some(_)) if !from && !to => Err(index.exists(key, owner, table)),
-            // The index is still built, and the entry of the row that gives the key up is not there yet.
-            (_, None) => Ok(from),
-            _ => Ok(true),
+        if !index.unique || (index.is_ready() && from.is_some()) {
+            return Ok(Some(to));
+        }
+        let owner = typed::value(&self.engine.pager, &index.core, entry)?;
+        let is_owner = |row: Option<&KeyBuf>| row.is_some() && owner.as_ref() == row;
+        match (&owner, to) {
+            (Some(owner), Some(_)) if !is_owner(from) && !is_owner(to) => Err(index.exists(entry, owner, table)),
+            // The index is still built, and the entry of the row that loses the key is not there yet.
+            (_, None) if !is_owner(from) => Ok(None),
+            _ => Ok(Some(to)),
         }
     }
 }
 
 impl IndexChanges {
-    /// A row leaves the keys `before` that are not in `after`, and gets those that are only in `after`.
+    /// A row loses the keys `before` that are not in `after`, and gets those that are only in `after`.
     fn add(&mut self, row: &KeyBuf, before: &[Vec<u8>], after: &[Vec<u8>]) -> Result<()> {
-        for key in before.iter().filter(|key| after.binary_search(key).is_err()) {
-            let (entry, _) = self.index.entry(key, row)?;
-            self.entries.entry(entry).or_default().from = Some(row.clone());
-        }
-        for key in after.iter().filter(|key| before.binary_search(key).is_err()) {
-            let (entry, value) = self.index.entry(key, row)?;
-            let change = self.entries.entry(entry).or_default();
-            if let Some((other, _)) = &change.to {
-                return Err(self.index.exists(key, other, &self.table));
+        for (keys, others, got) in [(before, after, false), (after, before, true)] {
+            for key in keys.iter().filter(|key| others.binary_search(key).is_err()) {
+                let entry = self.index.entry_key(key, row)?;
+                self.all.push(Change { entry, got, row: row.clone() });
             }
-            change.to = Some((row.clone(), value));
         }
         Ok(())
     }

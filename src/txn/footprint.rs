@@ -11,7 +11,7 @@ use crate::lock::{LockTable, Mode, Plan};
 use crate::table::table_core::TableCore;
 use crate::table::{ProgramTypes, Row, Table};
 
-use super::transaction::check_key_length;
+use super::sizes::check_key_length;
 
 /// The rows, ranges, tables and names that a transaction will need, for
 /// [`TransactionOptions::declare`](super::TransactionOptions::declare) or

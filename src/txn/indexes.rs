@@ -49,7 +49,7 @@ impl Engine {
             let wanted = declared.iter().find(|declared| declared.name() == index.name());
             !index.is_ready() || wanted.is_none_or(|wanted| wanted.difference(index).is_some())
         });
-        self.drop_locked(&mut locks, stale)?;
+        self.drop_locked(stale)?;
         let stored = core.indexes();
         let of_table = core.definition();
         let definitions: Vec<Definition> = declared
@@ -94,17 +94,11 @@ impl Engine {
         locks.lock_table(core, Mode::X)?;
         let now = core.indexes();
         let still = indexes.iter().filter(|index| now.list.iter().any(|other| Arc::ptr_eq(index, other)));
-        self.drop_locked(&mut locks, still)
+        self.drop_locked(still)
     }
 
-    /// Under X on their table.
-    fn drop_locked<'i>(
-        &self,
-        locks: &mut LockSet,
-        indexes: impl Iterator<Item = &'i Arc<IndexCore>> + Clone,
-    ) -> Result<()> {
-        // Transactions that have read an index end first.
-        indexes.clone().try_for_each(|index| locks.lock_table(&index.core, Mode::X))?;
+    /// Under X on their table: a transaction that has read an index holds an intent there, so it has ended.
+    fn drop_locked<'i>(&self, indexes: impl Iterator<Item = &'i Arc<IndexCore>>) -> Result<()> {
         for index in indexes {
             let id = index.core.id();
             self.commit_catalog(|| drop_record(id), |number| self.catalog.remove_index(id, number))?;

@@ -28,6 +28,7 @@ mod run;
 mod settings;
 #[cfg(all(test, shuttle))]
 mod shuttle_tests;
+mod sizes;
 mod snapshot;
 mod split;
 mod swap;
@@ -42,9 +43,9 @@ pub use footprint::Footprint;
 pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;
+pub(crate) use sizes::{check_key_length, check_row_bytes};
 pub use snapshot::Snapshot;
 pub use swap::Swap;
 pub(crate) use tables::learn;
 pub use transaction::Transaction;
-pub(crate) use transaction::check_key_length;
 pub(crate) use write_set::{OwnRows, WriteSet};

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
 use crate::table::registry::Registration;
 
 /// The state of the database after one commit: whatever is committed later is not seen. Takes no lock, stops nobody,
-/// and costs memory for the pages that change while it lives.
+/// and costs memory for the pages that change while it lives, for at most
+/// [`Options::max_snapshot_age`](crate::Options::max_snapshot_age): after that it cannot be read any more.
 ///
 /// ```
 /// use gangline::{Db, Table};
@@ -26,17 +29,48 @@ use crate::table::registry::Registration;
 pub struct Snapshot {
     pub(crate) engine: Arc<Engine>,
     pub(crate) registration: Arc<Registration>,
+    /// What is over by now is not there.
+    pub(crate) now: SystemTime,
 }
 
 impl Snapshot {
     pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        let registration = Arc::new(engine.capture());
-        Snapshot { engine, registration }
+        let registration = Arc::new(engine.capture_snapshot());
+        Snapshot { engine, registration, now: SystemTime::now() }
     }
 
     /// The number of the last commit that the snapshot sees. Commits are counted from 1.
     pub fn commit_number(&self) -> u64 {
         self.registration.number()
+    }
+
+    /// Whether a read may begin.
+    ///
+    /// # Errors
+    /// `SnapshotTooOld`.
+    #[inline]
+    pub(crate) fn check_age(&self) -> Result<()> {
+        if self.registration.is_too_old() { Err(self.too_old()) } else { Ok(()) }
+    }
+
+    /// Whether what was just taken out of a table, or failed to be, is that of the snapshot's number. To be asked before
+    /// anything is made of it.
+    ///
+    /// # Errors
+    /// `SnapshotTooOld`.
+    #[inline]
+    pub(crate) fn check_kept(&self) -> Result<()> {
+        if self.registration.is_over() { Err(self.too_old()) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn too_old(&self) -> Error {
+        let text = format!(
+            "the snapshot of commit {} is older than max_snapshot_age ({:?}): take a new one, or raise the limit",
+            self.commit_number(),
+            self.engine.options.max_snapshot_age
+        );
+        Error::new(ErrorKind::SnapshotTooOld, text)
     }
 }
 

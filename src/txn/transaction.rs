@@ -5,20 +5,22 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use super::engine::Engine;
 use super::settings::TransactionOptions;
+use super::sizes::checked_key;
 use super::write_set::{Write, WriteSet};
-use crate::codec::{Key, KeyBuf, encode_key, encode_row};
+use crate::codec::{Key, KeyBuf, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::mutant::{self, Mutant};
 use crate::lock::{Limit, LockSet, Mode, check_all};
-use crate::options::{Durability, MAX_KEY_BYTES, Options};
+use crate::options::Durability;
 use crate::table::rows::AnyRow;
 use crate::table::table_core::TableCore;
 use crate::table::typed::{self, hex};
-use crate::table::{Row, Shared, Table};
+use crate::table::{Expiry, Row, Shared, Table, if_alive};
 
 /// A transaction: what it reads stays as it was read until its end, its writes are seen by itself only, and they are
 /// committed all together or not at all.
@@ -46,6 +48,8 @@ use crate::table::{Row, Shared, Table};
 pub struct Transaction {
     pub(crate) engine: Arc<Engine>,
     pub(crate) site: &'static Location<'static>,
+    /// What is over by now is not there, in all runs.
+    pub(crate) now: SystemTime,
     state: RefCell<State>,
 }
 
@@ -68,7 +72,7 @@ impl Transaction {
         locks.set_strict(options.strict);
         let durability = options.durability.unwrap_or(engine.options.durability);
         let state = State { locks, writes: WriteSet::default(), durability };
-        Transaction { engine, site, state: RefCell::new(state) }
+        Transaction { engine, site, now: SystemTime::now(), state: RefCell::new(state) }
     }
 
     /// The state, unless the transaction has to start over, is cancelled or late, or the call stands inside one of its
@@ -194,22 +198,43 @@ impl Transaction {
         let core = self.engine.table(table)?;
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        if mutant::on(Mutant::NoLockOnAbsentKey) && !self.is_there(state, &core, &key)? {
+        if mutant::on(Mutant::NoLockOnAbsentKey) && !self.is_there(state, table, &core, &key)? {
             return Ok(None);
         }
         Self::lock_row(state, &core, &key, mode)?;
-        self.current(state, &core, &key)
+        self.current(state, table, &core, &key)
     }
 
     /// The row as this transaction sees it.
-    fn current<V: Row>(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<Option<Shared<V>>> {
+    fn current<K: Key, V: Row>(
+        &self,
+        state: &State,
+        table: Table<K, V>,
+        core: &Arc<TableCore>,
+        key: &[u8],
+    ) -> Result<Option<Shared<V>>> {
+        let expiry = Expiry::of(table, || self.now);
+        Ok(if_alive(expiry, self.stored(state, core, key)?))
+    }
+
+    /// The row, whether it is over or not.
+    fn stored<V: Row>(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<Option<Shared<V>>> {
         match state.writes.find::<V>(core.id(), key)? {
             Some(own) => Ok(own.map(Shared::from_arc)),
             None => typed::get(&self.engine.pager, core, None, key),
         }
     }
 
-    fn is_there(&self, state: &State, core: &Arc<TableCore>, key: &[u8]) -> Result<bool> {
+    fn is_there<K: Key, V: Row>(
+        &self,
+        state: &State,
+        table: Table<K, V>,
+        core: &Arc<TableCore>,
+        key: &[u8],
+    ) -> Result<bool> {
+        if table.until().is_some() {
+            return Ok(self.current(state, table, core, key)?.is_some());
+        }
         match state.writes.presence(core.id(), key) {
             Some(own) => Ok(own),
             None => Ok(typed::contains(&self.engine.pager, core, key)?.0),
@@ -226,7 +251,7 @@ impl Transaction {
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
         Self::lock_row(state, &core, &key, Mode::S)?;
-        self.is_there(state, &core, &key)
+        self.is_there(state, table, &core, &key)
     }
 
     /// Reads several rows. Locks them in key order, so that it does not start over for its own sake, and gives them in
@@ -248,7 +273,7 @@ impl Transaction {
         for at in order {
             Self::lock_row(state, &core, &keys[at], Mode::S)?;
         }
-        keys.iter().map(|key| self.current(state, &core, key)).collect()
+        keys.iter().map(|key| self.current(state, table, &core, key)).collect()
     }
 
     /// Writes a row, whether one is there or not.
@@ -278,7 +303,7 @@ impl Transaction {
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
         Self::lock_row(state, &core, &key, Mode::X)?;
-        if self.is_there(state, &core, &key)? {
+        if self.is_there(state, table, &core, &key)? {
             return Err(Error::new(
                 ErrorKind::Exists,
                 format!("table {:?} has a row under key {} already", table.name(), hex(&key)),
@@ -303,7 +328,7 @@ impl Transaction {
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
         Self::lock_row(state, &core, &key, Mode::X)?;
-        let Some(row) = self.current::<V>(state, &core, &key)? else { return Ok(None) };
+        let Some(row) = self.current(state, table, &core, &key)? else { return Ok(None) };
         let mut row = V::clone(&row);
         let value = {
             let _scope = context::enter(Activity::Closure, self.site);
@@ -324,21 +349,17 @@ impl Transaction {
         let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
         Self::lock_row(state, &core, &key, Mode::X)?;
-        let before = self.current(state, &core, &key)?;
+        let before = self.stored(state, &core, &key)?;
         if before.is_some() {
             self.check_size(state.writes.bytes() + key.len(), state.writes.rows())?;
             state.writes.remove(&core, key);
         }
-        Ok(before)
+        Ok(if_alive(Expiry::of(table, || self.now), before))
     }
 
-    /// The number of rows, in constant time but for the rows that this transaction wrote. Locks the table in shared
-    /// mode: the number stays right until the end.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
+    /// The number of rows, those that are over included.
     #[track_caller]
-    pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+    pub(crate) fn stored_rows<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
         let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
         state.locks.asked_at(Location::caller());
@@ -446,55 +467,4 @@ impl Transaction {
         let row: Arc<dyn AnyRow> = row;
         Ok(state.writes.put(core, key, start, row, size.heap_bytes))
     }
-
-    /// Refuses a row that no transaction could write.
-    fn check_row_size(&self, core: &TableCore, key: &[u8], bytes: usize) -> Result<()> {
-        let Options { max_row_bytes, max_transaction_bytes, .. } = self.engine.options;
-        let help = if bytes > max_row_bytes {
-            format!("the most is {max_row_bytes}: cut it, or raise max_row_bytes")
-        } else if bytes + key.len() > max_transaction_bytes {
-            format!(
-                "max_row_bytes allows {max_row_bytes}, but max_transaction_bytes is {max_transaction_bytes}, which a row \
-                 has to fit too: raise max_transaction_bytes"
-            )
-        } else {
-            return Ok(());
-        };
-        let text = format!("the row of table {:?} under key {} has {bytes} bytes; {help}", core.name(), hex(key));
-        Err(Error::new(ErrorKind::RowTooLarge, text))
-    }
-
-    /// Refuses a write that would make the transaction too large. The transaction can go on without it.
-    pub(super) fn check_size(&self, bytes: usize, rows: usize) -> Result<()> {
-        let limit = self.engine.options.max_transaction_bytes;
-        if bytes <= limit {
-            return Ok(());
-        }
-        Err(Error::new(
-            ErrorKind::TransactionTooLarge,
-            format!(
-                "the transaction of {} has written {rows} rows, and one more would be over {limit} bytes; commit in parts, \
-                 or raise max_transaction_bytes",
-                self.site
-            ),
-        ))
-    }
-}
-
-/// The bytes of a key, if it is not too long.
-pub(crate) fn checked_key<K: Key, V: Row>(table: Table<K, V>, key: K::Ref<'_>) -> Result<KeyBuf> {
-    let key = encode_key::<K>(key);
-    check_key_length(table.name(), &key)?;
-    Ok(key)
-}
-
-#[inline]
-pub(crate) fn check_key_length(table: &str, key: &[u8]) -> Result<()> {
-    if key.len() > MAX_KEY_BYTES {
-        return Err(Error::new(
-            ErrorKind::KeyTooLarge,
-            format!("a key of table {table:?} has {} bytes encoded; the most is {MAX_KEY_BYTES}", key.len()),
-        ));
-    }
-    Ok(())
 }

@@ -27,6 +27,10 @@ fn a_plan_says_what_is_locked_and_locks_nothing_itself() {
         Ok(())
     })
     .unwrap();
+    let large = small().segment_rows(1_000).in_memory().unwrap();
+    fill(&large, 3_000);
+    let plan = large.transact(|tx| tx.query(ITEMS).range(1..).explain()).unwrap();
+    assert!(plan.lock == ReadLock::Segments(plan.segments) && plan.parts > plan.segments, "{plan}");
 }
 
 #[test]

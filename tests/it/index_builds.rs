@@ -101,6 +101,41 @@ fn writers_go_on_while_an_index_is_built() {
 }
 
 #[test]
+fn a_build_begins_when_nobody_is_in_the_midst_of_writing() {
+    let db = with_items(ROWS);
+    let writes = |tx: &gangline::Transaction| tx.put(ITEMS, 3, item(3));
+    beside(&db, writes, |scope, let_go| {
+        let waits = super::support::waits(&db);
+        let build = scope.spawn(|| db.build_indexes(GROUPED, |_| ()).unwrap());
+        super::support::until("the build waits", || super::support::waits(&db) > waits);
+        assert_eq!(db.verify().unwrap().tables.len(), 1, "the indexes are not made yet");
+        let_go();
+        assert_eq!(build.join().unwrap(), 2);
+    });
+    assert_clean(&db);
+}
+
+/// Row 0 takes the key of a row that the build has not come to yet, and that row then goes.
+#[test]
+fn a_unique_key_that_changes_hands_while_its_index_is_built() {
+    let db = with_items(ROWS);
+    let mut steps = 0;
+    let change_hands = || {
+        db.put(GROUPED, 0, Item { amount: 599, ..item(0) }).unwrap();
+        db.remove(GROUPED, 599).unwrap();
+    };
+    db.build_indexes(GROUPED, |_| {
+        steps += 1;
+        if steps == 1 {
+            std::thread::scope(|scope| scope.spawn(change_hands).join().unwrap());
+        }
+    })
+    .unwrap();
+    assert_eq!(db.get_by(GROUPED, &BY_AMOUNT, 599).unwrap().unwrap().0, 0);
+    assert_clean(&db);
+}
+
+#[test]
 fn a_build_that_cannot_be_leaves_nothing() {
     const PICKY: Index<u64, Item> = Index::new("picky", |item, out| {
         assert!(item.id != 400, "an item that is not liked");
@@ -190,7 +225,8 @@ fn a_dropped_index_is_read_to_the_end_and_then_gone_from_the_disk() {
 fn a_drop_waits_for_who_reads_by_the_index() {
     let db = with_items(50);
     db.build_indexes(GROUPED, |_| ()).unwrap();
-    let reads = |tx: &gangline::Transaction| tx.query(GROUPED).by(&BY_GROUP).equal(3).count().map(drop);
+    // No row has this key, so that no row is locked either.
+    let reads = |tx: &gangline::Transaction| tx.query(GROUPED).by(&BY_GROUP).equal(99).count().map(drop);
     beside(&db, reads, |scope, let_go| {
         let waits = super::support::waits(&db);
         let drop_index = scope.spawn(|| db.drop_index("items", "by_group").unwrap());
@@ -209,6 +245,8 @@ fn a_build_that_a_crash_cuts_off_leaves_nothing() {
         let _ = db.build_indexes(GROUPED, |_| {
             steps += 1;
             if steps == 2 {
+                // By another thread, since this one is in the midst of a call: what is committed so far is on disk.
+                std::thread::scope(|scope| scope.spawn(|| db.sync().unwrap()).join().unwrap());
                 std::process::abort();
             }
         });

@@ -13,6 +13,8 @@ mod declare;
 mod disk_full;
 mod durability;
 mod escalation;
+
+mod expiry;
 mod explain;
 mod ids;
 mod index_builds;

@@ -49,13 +49,13 @@ impl Asked {
     fn of(self, on: &impl Access) -> Query<'_, u64, Item> {
         let mut query = on.query(ITEMS).range((self.low, self.high));
         if let Some(divisor) = self.select {
-            query = query.select(move |item| item.amount as u64 % divisor == 0);
+            query = query.select(move |item| (item.amount as u64).is_multiple_of(divisor));
         }
         if let Some(divisor) = self.or {
             query = query.or(move |item| item.id % divisor == 1);
         }
         if let Some(divisor) = self.and {
-            query = query.select(move |item| item.group % divisor == 0);
+            query = query.select(move |item| item.group.is_multiple_of(divisor));
         }
         if let Some(rows) = self.offset {
             query = query.offset(rows);
@@ -69,10 +69,10 @@ impl Asked {
 
     fn by_hand(self, rows: &BTreeMap<u64, Item>) -> Vec<(u64, Item)> {
         let fits = |item: &Item| {
-            let select = self.select.is_none_or(|divisor| item.amount as u64 % divisor == 0);
+            let select = self.select.is_none_or(|divisor| (item.amount as u64).is_multiple_of(divisor));
             let or = self.or.is_some_and(|divisor| item.id % divisor == 1);
             let first = if self.select.is_none() && self.or.is_some() { or } else { select || or };
-            first && self.and.is_none_or(|divisor| item.group % divisor == 0)
+            first && self.and.is_none_or(|divisor| item.group.is_multiple_of(divisor))
         };
         let in_range = |key: &u64| {
             let low = match self.low {

@@ -1,8 +1,12 @@
 //! Snapshots: the committed state at one moment, whatever happens afterwards.
 
-use gangline::Snapshot;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use crate::support::{ITEMS, fill, item, place, small, with_items};
+use gangline::{Db, ErrorKind, Snapshot};
+use parking_lot::Mutex;
+
+use crate::support::{ITEMS, Meeting, PATIENCE, fill, item, place, small, with_items};
 
 fn everything(snapshot: &Snapshot) -> Vec<(u64, i64)> {
     snapshot.query(ITEMS).project_keyed(|key, item| (key, item.amount)).collect().unwrap()
@@ -95,4 +99,78 @@ fn readers_of_snapshots_never_wait_and_never_see_half_a_commit() {
             assert_eq!(everything(&snapshot), seen, "twice the same");
         }
     });
+}
+
+fn aged(age: Duration) -> Db {
+    let db = small().max_snapshot_age(age).in_memory().unwrap();
+    fill(&db, 2_000);
+    db
+}
+
+#[test]
+fn a_snapshot_that_is_too_old_is_refused_and_keeps_nothing() {
+    let db = aged(Duration::ZERO);
+    let (snapshot, clone) = (db.snapshot(), db.snapshot().clone());
+    let unnoticed = snapshot.get(ITEMS, 1).unwrap_err();
+    assert_eq!((unnoticed.kind(), db.status().unwrap().readers), (ErrorKind::SnapshotTooOld, 2));
+    db.transact(|tx| tx.put(ITEMS, 1, item(7))).unwrap();
+    assert_eq!(db.status().unwrap().readers, 0, "the commit has taken its number away");
+    let errors = [
+        snapshot.get(ITEMS, 1).map(drop),
+        snapshot.get(ITEMS, 9_999).map(drop),
+        snapshot.read(ITEMS, |_| true, |_| ()).map(drop),
+        snapshot.len(ITEMS).map(drop),
+        snapshot.first(ITEMS).map(drop),
+        clone.query(ITEMS).range(5_000..).count().map(drop),
+    ];
+    for error in errors.map(Result::unwrap_err) {
+        assert_eq!(error.kind(), ErrorKind::SnapshotTooOld);
+        assert!(error.to_string().contains("max_snapshot_age (0ns)"), "{error}");
+    }
+    assert_eq!(db.len(ITEMS).unwrap(), 2_000);
+}
+
+#[test]
+fn a_checkpoint_lets_go_of_old_snapshots_where_nobody_commits() {
+    let (_folder, path) = place();
+    let db = small().max_snapshot_age(Duration::from_millis(300)).open(&path).unwrap();
+    fill(&db, 100);
+    let snapshot = db.snapshot();
+    db.put(ITEMS, 1, item(7)).unwrap();
+    let end = Instant::now() + PATIENCE;
+    while db.status().unwrap().readers > 0 {
+        assert!(Instant::now() < end, "the checkpoints do not see that the snapshot is too old");
+        db.checkpoint().unwrap();
+    }
+    assert_eq!(snapshot.len(ITEMS).unwrap_err().kind(), ErrorKind::SnapshotTooOld);
+    db.close().unwrap();
+}
+
+#[test]
+fn a_scan_whose_snapshot_becomes_too_old_ends_with_that_and_shows_no_later_row() {
+    let db = aged(Duration::from_secs(1));
+    let snapshot = db.snapshot();
+    let (meeting, waits) = (Meeting::of(2), AtomicBool::new(true));
+    let seen = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            meeting.wait();
+            let end = Instant::now() + PATIENCE / 2;
+            while db.status().unwrap().readers > 0 && Instant::now() < end {
+                db.update(ITEMS, |_| true, |item| item.amount = -1).unwrap();
+            }
+            meeting.wait();
+        });
+        let outcome = snapshot.query(ITEMS).sequential().project(|item| {
+            if waits.swap(false, Ordering::SeqCst) {
+                meeting.wait();
+                meeting.wait();
+            }
+            seen.lock().push(item.amount);
+        });
+        assert_eq!(outcome.collect().unwrap_err().kind(), ErrorKind::SnapshotTooOld);
+    });
+    let seen = seen.into_inner();
+    assert!(!seen.is_empty() && seen.len() < 2_000, "{} rows", seen.len());
+    assert!(seen.iter().all(|amount| *amount != -1), "a row of a later commit was shown");
 }

@@ -1,13 +1,14 @@
 //! Results one after another, and for rayon: what they hold, where they run, how they end.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use gangline::{CancelToken, Db, ErrorKind, Options, Result};
+use gangline::{CancelToken, Db, ErrorKind, Options, ParallelResults, Query, Result};
 use parking_lot::Mutex;
 use rayon::iter::ParallelIterator;
 
-use crate::support::{ITEMS, Meeting, amount, beside, fill, item, place, small, with_items};
+use crate::support::{ITEMS, Item, Meeting, amount, beside, fill, item, place, small, with_items};
 
 fn readers(db: &Db) -> u64 {
     db.status().unwrap().readers
@@ -88,7 +89,7 @@ fn a_stream_over_a_large_table_keeps_little_in_memory() {
     let mut stream = db.query(ITEMS).project(|item| item.id).iter().unwrap();
     let mut most = 0;
     let mut sum = 0;
-    while let Some(id) = stream.next() {
+    for id in stream.by_ref() {
         sum += id.unwrap();
         if sum % 1_000 == 0 {
             most = most.max(db.status().unwrap().cache_bytes);
@@ -144,30 +145,37 @@ fn a_parallel_iterator_runs_on_the_databases_threads() {
 fn on_a_pool_of_the_program_it_runs_there_and_splits_only_if_nothing_is_held() {
     let db = with_items(5_000);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).thread_name(|at| format!("mine-{at}")).build().unwrap();
-    let threads_of = |query: gangline::Query<'_, u64, crate::support::Item>, both: Option<&Meeting>| {
-        let threads = Mutex::new(HashSet::new());
-        let rows = query.project_keyed(|key, _| key).par_iter().unwrap();
-        let count = rows.map(|key| {
-            if let (Some(both), 0 | 4_999) = (both, key.unwrap()) {
-                both.wait();
-            }
-            threads.lock().insert(std::thread::current().name().unwrap_or_default().to_owned());
-        });
-        assert_eq!(count.count(), 5_000);
-        threads.into_inner().len()
+    // Rayon begins a fold once for each piece.
+    let pieces_of = |rows: ParallelResults<'_, Item, u64>| {
+        let (pieces, foreign) = (AtomicU64::new(0), AtomicU64::new(0));
+        let begin = || {
+            pieces.fetch_add(1, Ordering::Relaxed);
+        };
+        let look = |(): (), _| {
+            let mine = std::thread::current().name().is_some_and(|name| name.starts_with("mine-"));
+            foreign.fetch_add(u64::from(!mine), Ordering::Relaxed);
+        };
+        rows.fold(begin, look).count();
+        assert_eq!(foreign.into_inner(), 0, "rows on other threads than the program's");
+        pieces.into_inner()
     };
-    let both = Meeting::of(2);
-    assert_eq!(pool.install(|| threads_of(db.query(ITEMS), Some(&both))), 2);
-    let renderer = pool.install(|| {
+    let rows = |query: Query<'_, u64, Item>| pieces_of(query.project(|item| item.id).par_iter().unwrap());
+    assert!(pool.install(|| rows(db.query(ITEMS))) > 1);
+    assert_eq!(pool.install(|| rows(db.query(ITEMS).sequential())), 1);
+    let under_a_name = pool.install(|| {
         let _renderer = db.lock("renderer").unwrap();
-        threads_of(db.query(ITEMS), None)
+        rows(db.query(ITEMS))
     });
-    assert_eq!(renderer, 1, "a stolen job could want the name");
-    let in_transaction = pool.install(|| db.transact(|tx| Ok(threads_of(tx.query(ITEMS), None))).unwrap());
-    assert_eq!(in_transaction, 1);
+    assert_eq!(under_a_name, 1, "a stolen job could want the name");
+    assert_eq!(pool.install(|| db.transact(|tx| Ok(rows(tx.query(ITEMS)))).unwrap()), 1);
     let snapshot = db.snapshot();
-    let beside_locks = pool.install(|| db.transact(|_| Ok(threads_of(snapshot.query(ITEMS), None))).unwrap());
-    assert_eq!(beside_locks, 1);
+    let beside_locks = pool.install(|| db.transact(|_| Ok(rows(snapshot.query(ITEMS)))).unwrap());
+    assert_eq!(beside_locks, 1, "a stolen job could want what the transaction holds");
+    let carried_over = db.transact(|tx| {
+        let rows = tx.query(ITEMS).project(|item| item.id).par_iter()?;
+        Ok(pool.install(|| pieces_of(rows)))
+    });
+    assert_eq!(carried_over.unwrap(), 1, "the transaction waits for the pool");
 }
 
 /// All threads of the program's pool want a row that a transaction holds while it asks for a parallel iterator: the
@@ -197,9 +205,9 @@ fn a_full_pool_of_the_program_does_not_stop_a_transaction_that_iterates() {
 #[test]
 fn parallel_iterators_end_early_and_pass_panics_on() {
     let db = with_items(5_000);
-    let seen = std::sync::atomic::AtomicU64::new(0);
+    let seen = AtomicU64::new(0);
     let found = db.query(ITEMS).par_iter().unwrap().find_any(|_| {
-        seen.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        seen.fetch_add(1, Ordering::Relaxed);
         true
     });
     assert!(found.is_some());

@@ -73,6 +73,19 @@ fn verification_compares_indexes_with_their_tables() {
     assert_eq!(db.query(INDEXED).by(&BY_TEXT).all().count().unwrap_err().kind(), ErrorKind::Corrupted);
 }
 
+#[test]
+fn the_functions_of_the_other_indexes_stay_when_one_is_dropped() {
+    let db = small().in_memory().unwrap();
+    fill(&db, 3);
+    let row = text(2);
+    for (name, left) in [("by_length", vec![vec![encode_key::<String>(&row).to_vec()]]), ("by_text", Vec::new())] {
+        assert!(db.drop_index("texts", name).unwrap());
+        let indexes = db.engine().catalog.find("texts").unwrap().indexes();
+        let keys = indexes.keys.as_ref().expect("who is in the midst of writing needs them");
+        assert_eq!(keys.of_row(&row), Some(left));
+    }
+}
+
 /// All entries of the directory.
 fn directory(db: &Db) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut entries = Vec::new();

@@ -59,7 +59,7 @@ impl Identity {
         })
     }
 
-    fn of(header: &[u8; HEADER_BYTES], number: u64) -> Identity {
+    pub(super) fn of(header: &[u8; HEADER_BYTES], number: u64) -> Identity {
         Identity { seed: seed_of(u64_at(header, 24), number), chain: crc32fast::hash(header) }
     }
 }
@@ -70,13 +70,7 @@ impl JournalFile {
     pub(super) fn create(files: &dyn FileLayer, dir: &Path, number: u64, len: u64) -> io::Result<JournalFile> {
         let path = path_of(dir, number);
         let handle = files.create(&path)?;
-        let mut header = [0; HEADER_BYTES];
-        header[..8].copy_from_slice(&MAGIC);
-        header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
-        header[16..24].copy_from_slice(&number.to_le_bytes());
-        header[24..32].copy_from_slice(&new_salt().to_le_bytes());
-        let crc = crc32fast::hash(&header[..32]);
-        header[32..].copy_from_slice(&crc.to_le_bytes());
+        let header = header(number, new_salt());
         let fill = || -> io::Result<Arc<dyn FileHandle>> {
             fill_zeros(handle.as_ref(), 0, len)?;
             for at in HEADER_COPIES {
@@ -106,6 +100,18 @@ impl JournalFile {
         }
         self.grower.sync_data().map_err(ExtendError::Sync)
     }
+}
+
+/// The header of a file.
+pub(super) fn header(number: u64, salt: u64) -> [u8; HEADER_BYTES] {
+    let mut header = [0; HEADER_BYTES];
+    header[..8].copy_from_slice(&MAGIC);
+    header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
+    header[16..24].copy_from_slice(&number.to_le_bytes());
+    header[24..32].copy_from_slice(&salt.to_le_bytes());
+    let crc = crc32fast::hash(&header[..32]);
+    header[32..].copy_from_slice(&crc.to_le_bytes());
+    header
 }
 
 /// Why a file could not be made longer.

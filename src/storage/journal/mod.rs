@@ -25,6 +25,8 @@
 
 mod file;
 mod group;
+#[cfg(feature = "torture")]
+pub(crate) mod image;
 mod record;
 mod recover;
 mod space;

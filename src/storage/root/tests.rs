@@ -99,7 +99,7 @@ fn another_format_is_refused_by_name() {
     file.write(&Root { format: FORMAT + 1, ..root(2) }).unwrap();
     let error = RootFile::open(&OsFiles, dir.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::FormatVersion);
-    assert!(error.to_string().contains("format 3") && error.to_string().contains("formats 1 to 2"), "{error}");
+    assert!(error.to_string().contains("format 4") && error.to_string().contains("formats 1 to 3"), "{error}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! A long run under a small memory budget: memory must stay flat, the disk bounded, the data whole.
 //!
 //! Threads move money between random rows, take rows out at one end of the table and put new ones in at the other, read
-//! rows and ranges, and now and then all of it. Checkpoints go on all the time. Each minute a line says how much memory
-//! and disk are used.
+//! rows and ranges, and now and then all of it. Checkpoints go on all the time; backups ([`copies`]) and compactions are
+//! made beside them. Each minute a line says how much memory and disk are used.
+
+mod copies;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,8 @@ pub struct Plan {
     pub time: Duration,
     /// Time between two lines.
     pub pace: Duration,
+    /// Time between two backups, each of which is followed by a compaction.
+    pub copies_pace: Duration,
     /// Rows.
     pub rows: u64,
     /// Threads that work.
@@ -50,6 +54,13 @@ pub struct Plan {
     pub seed: u64,
     /// Where the store is made: on disk in the system's folder for such things, if it is not given.
     pub dir: Option<PathBuf>,
+}
+
+impl Plan {
+    /// What all balances sum up to.
+    fn sum(&self) -> i64 {
+        self.rows as i64 * OPENING_BALANCE
+    }
 }
 
 /// One line of the curves.
@@ -64,6 +75,8 @@ struct Sample {
 pub struct Summary {
     /// Operations of all threads.
     pub ops: u64,
+    /// Backups, each of which was whole, and compactions behind them.
+    pub copies: u64,
     /// Memory of the process at the end, in MiB.
     pub memory_mib: u64,
     /// Space of the store at the end, in MiB.
@@ -81,9 +94,9 @@ pub struct Summary {
 impl Summary {
     /// The run as `name value` lines.
     pub fn lines(&self) -> String {
-        let Summary { ops, memory_mib, disk_mib, memory_growth, disk_growth, wrong_sums, verify_errors } = self;
+        let Summary { ops, copies, memory_mib, disk_mib, memory_growth, disk_growth, wrong_sums, verify_errors } = self;
         format!(
-            "ops {ops}\nmemory_mib {memory_mib}\ndisk_mib {disk_mib}\nmemory_growth {memory_growth}\n\
+            "ops {ops}\ncopies {copies}\nmemory_mib {memory_mib}\ndisk_mib {disk_mib}\nmemory_growth {memory_growth}\n\
              disk_growth {disk_growth}\nwrong_sums {wrong_sums}\nverify_errors {verify_errors}\n"
         )
     }
@@ -102,45 +115,53 @@ pub fn run(plan: &Plan, out: &mut dyn Write) -> Result<Summary, Failure> {
         Some(dir) => tempfile::tempdir_in(dir)?,
         None => tempfile::tempdir()?,
     };
+    let store = folder.path().join("store");
     let db = Options::new()
         .cache_bytes(plan.cache_bytes)
         .durability(Durability::Eventual)
         .checkpoint_interval(Duration::from_secs(10))
         .journal_bytes(64 * MIB)
-        .open(folder.path())?;
+        .open(&store)?;
     let begun = Instant::now();
     load(&db, plan.rows)?;
     db.checkpoint()?;
     writeln!(out, "loaded {} rows in {:.0?}", plan.rows, begun.elapsed())?;
     let (over, ops) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut samples = Vec::new();
-    std::thread::scope(|scope| -> Result<(), Failure> {
+    let copies = std::thread::scope(|scope| -> Result<u64, Failure> {
+        let copies = scope.spawn(|| copies::make(&db, plan, &folder.path().join("backup"), &over));
         let workers: Vec<_> = (0..plan.threads as u64)
             .map(|thread| {
                 let (db, over, ops) = (&db, &over, &ops);
                 scope.spawn(move || work(db, plan, Random::part(plan.seed, thread), thread, over, ops))
             })
             .collect();
-        let watched = watch(&db, plan, folder.path(), &ops, &mut samples, out);
+        let watched = watch(&db, plan, &store, &ops, &mut samples, out);
         over.store(true, Ordering::Relaxed);
         for worker in workers {
             worker.join().map_err(|_| Failure("a thread panicked".to_owned()))??;
         }
-        watched
+        let copies = copies.join().map_err(|_| Failure("a thread panicked".to_owned()))??;
+        watched.map(|()| copies)
     })?;
-    let sum = db.query(ACCOUNTS).fold(|| 0, |sum, account| sum + account.balance, |a, b| a + b)?;
+    let sum = sum(&db)?;
     let report = db.verify()?;
     let last = samples.last().copied().unwrap_or_default();
     db.close()?;
     Ok(Summary {
         ops: ops.into_inner(),
+        copies,
         memory_mib: last.memory / MIB,
         disk_mib: last.disk / MIB,
         memory_growth: growth(&samples, |sample| sample.memory),
         disk_growth: growth(&samples, |sample| sample.disk),
-        wrong_sums: u64::from(sum != plan.rows as i64 * OPENING_BALANCE),
+        wrong_sums: u64::from(sum != plan.sum()),
         verify_errors: report.tables.iter().map(|table| table.errors.len() as u64).sum(),
     })
+}
+
+fn sum(db: &Db) -> Result<i64, Failure> {
+    Ok(db.query(ACCOUNTS).fold(|| 0, |sum, account| sum + account.balance, |a, b| a + b)?)
 }
 
 fn account(key: u64) -> Account {
@@ -295,6 +316,7 @@ mod tests {
             // At most seven samples: too few to speak of growth.
             time: Duration::from_millis(1_400),
             pace: Duration::from_millis(200),
+            copies_pace: Duration::ZERO,
             rows: 3_000,
             threads: 3,
             cache_bytes: 1 << 20,
@@ -303,7 +325,7 @@ mod tests {
         };
         let mut lines = Vec::new();
         let summary = run(&plan, &mut lines).expect("nothing is wrong");
-        assert!(!summary.is_bad() && summary.ops > 0, "{summary:?}");
+        assert!(!summary.is_bad() && summary.ops > 0 && summary.copies > 0, "{summary:?}");
         assert!(String::from_utf8_lossy(&lines).lines().count() >= 3);
     }
 }
