@@ -1,9 +1,11 @@
 //! The database: what a program opens and calls.
 
+mod bulk;
 mod copies;
 mod expired;
 mod ids;
 mod indexes;
+mod migration;
 mod names;
 mod temporary;
 
@@ -25,6 +27,8 @@ use crate::recovery::{self, Keeper, Opened, VerifyReport};
 use crate::storage::{LockFile, OsFiles};
 use crate::table::{Row, Shared, Table, if_alive, typed};
 use crate::txn::{self, Engine, Snapshot, Swap, Transaction, TransactionOptions};
+
+pub use migration::{Migration, Migrations};
 
 /// An open database. Cheap to clone; all clones are the same database. It is closed with [`close`](Db::close), or when
 /// the last clone is dropped.

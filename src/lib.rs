@@ -28,6 +28,7 @@
 //! # Where to start
 //!
 //! - [`Db`] and [`Options`]: open, read, write, close. [`Table`]: what a program says of a table.
+//! - [`Db::bulk_load`] and its like: many rows at once. [`Migration`]: rows of an older version of their type.
 //! - [`Transaction`]: several rows, all or nothing. [`Snapshot`]: one instant, for as long as wanted.
 //! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
 //! - [`Query`]: ranges, conditions, folds, groups, orders, streams, plans. [`Index`]: other keys for rows, and reads by them.
@@ -39,9 +40,8 @@
 //!
 //! # What it is not
 //!
-//! It is not a server, not a query language, and not for several processes at once: a store has one process. It has no
-//! migration of row types yet. Rows are up to 16 MiB
-//! ([`Options::max_row_bytes`]), keys up to [`MAX_KEY_BYTES`].
+//! It is not a server, not a query language, and not for several processes at once: a store has one process. Rows are up to
+//! 16 MiB ([`Options::max_row_bytes`]), keys up to [`MAX_KEY_BYTES`].
 //!
 //! # Isolation and durability
 //!
@@ -81,13 +81,14 @@ pub mod torture;
 
 pub use access::Access;
 pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
-pub use db::Db;
+pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
 pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{
-    Grouped, IndexProgress, Indexed, Joined, Number, ParallelResults, Plan, Projected, Query, ReadLock, Results,
+    Grouped, IndexProgress, Indexed, Joined, MigrationProgress, Number, ParallelResults, Plan, Projected, Query,
+    ReadLock, Results,
 };
 pub use recovery::{
     BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport,

@@ -25,7 +25,7 @@ pub(crate) fn entries_of(frame_bytes: usize) -> u32 {
 }
 
 /// Cuts a frame into the values of its [`entries_of`] entries; one that needs no cut is its only value.
-pub(crate) fn cut(identity: &PageIdentity, frame_bytes: Vec<u8>) -> impl Iterator<Item = Vec<u8>> {
+pub(crate) fn cut(identity: &PageIdentity, frame_bytes: Vec<u8>) -> impl Iterator<Item = Vec<u8>> + use<> {
     let count = entries_of(frame_bytes.len());
     let identity = *identity;
     let mut whole = Some(frame_bytes);

@@ -135,7 +135,7 @@ impl<L: Key, W: Row> Other<L, W> {
                 });
             }
         };
-        let core = engine.table_if_any(table)?;
+        let core = engine.table_at(table, number)?;
         Ok(Other { engine: Arc::clone(engine), core, number: Some(number), own: Vec::new(), snapshot, expiry, keys })
     }
 

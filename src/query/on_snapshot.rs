@@ -21,7 +21,7 @@ impl Snapshot {
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
         self.engine.check_alive()?;
         self.check_age()?;
-        let Some(core) = self.engine.table_if_any(table)? else { return Ok(None) };
+        let Some(core) = self.engine.table_at(table, self.registration.number())? else { return Ok(None) };
         let key: KeyBuf = encode_key::<K>(key);
         let row = typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key);
         self.check_kept()?;

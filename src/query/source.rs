@@ -92,7 +92,7 @@ impl<'a> Source<'a> {
                 let engine = &snapshot.engine;
                 engine.check_alive()?;
                 snapshot.check_age()?;
-                let Some(core) = engine.table_if_any(table)? else { return Ok(None) };
+                let Some(core) = engine.table_at(table, snapshot.registration.number())? else { return Ok(None) };
                 Ok(Some((engine, core, snapshot.registration.number(), None)))
             }
             Source::Transaction(tx) => {

@@ -10,17 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::directory_state::{DirectoryState, Subject};
-use crate::codec::{PageIdentity, chunk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::journal::Mark;
 use crate::storage::{MAX_FREE, PageStore, Root, RootFile, StoreOp, TreeId};
 use crate::table::directory::Directory;
 use crate::table::entry::{
-    DirectoryEntry, ListedPage, WHOLE_TABLE, catalog_entries, directory_key, gone_entry, page_list_bodies,
-    seal_directory_entry, seal_page_list,
+    DirectoryEntry, ListedPage, WHOLE_TABLE, catalog_entries, directory_key, gone_entry, seal_directory_entry,
 };
 use crate::table::page::{PageAddress, PageSlot, StoredPage};
 use crate::table::registry::Registration;
+use crate::table::sealed::{list_entries, page_entries};
 use crate::table::segment::{GoneSegment, Segment, StoredSegment};
 use crate::table::table_core::{Definition, TableCore};
 use crate::txn::Engine;
@@ -53,6 +52,8 @@ struct Capture {
     /// Indexes that are not there any more, with the commits that dropped them.
     dropped: Vec<(u32, u64)>,
     next_id: u64,
+    /// There are pages in the page store that no root names, and that are not to be freed yet.
+    unnamed: bool,
 }
 
 /// A table, its segments at that moment, and those of them that have changed.
@@ -75,7 +76,12 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
         let dirty = directory.segments().iter().filter(|segment| segment.take_dirty()).cloned().collect();
         Some((table, directory, dirty))
     });
+    // What is being made is looked at before what was freed: who gives a run up frees its pages first.
+    let making = engine.pager.making.load(Ordering::Acquire) > 0;
+    let unread = engine.pager.free_unread(closing);
+    engine.catalog.forget_dropped(|commit| engine.pager.registry.any_in(0, commit));
     Ok(Capture {
+        unnamed: making || unread,
         tables: tables.collect(),
         registration: engine.pager.registry.register(last.number),
         mark: journal.mark(),
@@ -122,12 +128,14 @@ pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bo
         last_commit: capture.registration.number(),
         journal: capture.mark.position,
         journal_chain: capture.mark.chain,
-        sweep: state.unswept || remove.len() > MAX_FREE || !state.trees.is_empty(),
+        sweep: state.unswept || capture.unnamed || remove.len() > MAX_FREE || !state.trees.is_empty(),
         free,
         live_bytes: Some(engine.pager.store.live_bytes()),
         ..state.root.clone()
     };
     state.root_file.write(&root)?;
+    // The root that follows the closing one says it again.
+    state.unswept |= clean && capture.unnamed;
     *engine.replay_from.lock() = root.journal;
     state.root = root;
     state.directory = directory;
@@ -262,14 +270,8 @@ impl<'a> Writer<'a> {
             let low = if at == 0 { segment.low().clone() } else { list.lows[at].clone() };
             pages.push(ListedPage { low, stored: self.page(table, segment, slot)? });
         }
-        let mut lists = Vec::new();
-        for body in page_list_bodies(&pages) {
-            let id = self.engine.pager.fresh_id();
-            let value = seal_page_list(table.id(), segment.id, id, self.number, &body);
-            let key = PageAddress { segment: segment.id, page: id }.to_key().to_vec();
-            self.put(StoreOp::Put { tree: TreeId(table.id()), key, value })?;
-            lists.push(id);
-        }
+        let (lists, entries) = list_entries(&self.engine.pager, table.id(), segment.id, self.number, &pages);
+        entries.into_iter().try_for_each(|entry| self.put(entry))?;
         let old = segment.stored().map(|stored| stored.lists).unwrap_or_default();
         self.later
             .extend(old.into_iter().map(|id| remove_page(table.id(), PageAddress { segment: segment.id, page: id })));
@@ -299,16 +301,8 @@ impl<'a> Writer<'a> {
             return Ok(stored);
         }
         let bytes = view.bytes.ok_or_else(lost)?;
-        let entries = chunk::entries_of(bytes.encoded_len());
-        let address = PageAddress { segment: segment.id, page: self.engine.pager.fresh_ids(entries) };
-        let identity =
-            PageIdentity { table: table.id(), segment: address.segment, page: address.page, commit: self.number };
-        let mut value = Vec::with_capacity(bytes.encoded_len());
-        bytes.encode(&identity, &mut value);
-        let stored = StoredPage { address, entries, rows: bytes.len() as u32, checksum: bytes.checksum() };
-        for (entry, value) in stored.addresses().zip(chunk::cut(&identity, value)) {
-            self.put(StoreOp::Put { tree: TreeId(table.id()), key: entry.to_key().to_vec(), value })?;
-        }
+        let (stored, mut entries) = page_entries(&self.engine.pager, table.id(), segment.id, self.number, &bytes);
+        entries.try_for_each(|entry| self.put(entry))?;
         // Only now: the batch may have been written with a part of its chunks.
         self.written.push((Arc::clone(table), Arc::clone(slot), stored));
         self.engine.counts.pages_written.fetch_add(1, Ordering::Relaxed);

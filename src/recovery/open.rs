@@ -11,7 +11,7 @@ use super::directory_state::{DirectoryState, Subject};
 use super::disk::Disk;
 use super::keeper::Keeper;
 use super::replay::Replay;
-use super::sweep::{count_live_bytes, sweep};
+use super::sweep::{count_live_bytes, named_lists, sweep};
 use crate::codec::KeyBuf;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
@@ -120,10 +120,9 @@ fn open_existing(
     })?;
     drop(before);
     let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
-    let mut unswept = false;
-    if !root.clean || root.sweep {
-        unswept = !sweep(&*pages, &catalog)?;
-    } else {
+    let needs_sweep = !root.clean || root.sweep;
+    let mut named = if needs_sweep { named_lists(&catalog) } else { Vec::new() };
+    if !needs_sweep {
         // Closing was cut off after its root: the first checkpoint frees what is left.
         root.free.iter().for_each(|(table, key)| pager.free(*table, [PageAddress::from_key(*key)]));
         if root.live_bytes.is_none() {
@@ -131,13 +130,16 @@ fn open_existing(
         }
     }
     remove_other_folders(dir, &root.sled_folder)?;
-    root.sweep = unswept;
     let folder = dir.join(names::JOURNAL);
     let closed_at = root.clean.then_some(root.journal);
     let mut replay = Replay::new(&pager, &catalog);
     let take = &mut |commit, bytes: &[u8]| replay.take(commit, bytes);
     let tail = journal::replay(&*files, &folder, root.replay_start(), closed_at, take)?;
     replay.finish()?;
+    // Replaying writes no page, and it finds page lists that only the journal names.
+    named.extend(replay.take_lists());
+    let unswept = needs_sweep && !sweep(&*pages, &named)?;
+    root.sweep = unswept;
     let (last_commit, next_file) = (tail.last_commit, tail.next_file);
     let replayed = last_commit > root.last_commit;
     let journal = Journal::create(files, &folder, next_file, Some(tail), journal_options(options))?;

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::sweep::NamedLists;
 use crate::error::{Error, Result};
 use crate::table::apply::{Applier, Image, pinned_place};
 use crate::table::catalog::Catalog;
@@ -14,7 +15,7 @@ use crate::table::low_keys::head;
 use crate::table::pager::Pager;
 use crate::table::segment::Segment;
 use crate::table::table_core::{Definition, TableCore};
-use crate::txn::{Record, RecordRow, read_record};
+use crate::txn::{BulkAct, BulkRecord, Record, RecordRow, read_record};
 
 /// Memory that gathered rows may take, beyond the record that exceeds it: a part of the budget, and at least so much.
 const BUDGET_SHARE: usize = 8;
@@ -44,12 +45,14 @@ pub(super) struct Replay<'a> {
     rows: Vec<Gathered>,
     /// Their keys and images.
     bytes: Vec<u8>,
+    /// Page lists that records of bulk acts refer to: table, segment, ids.
+    lists: Vec<NamedLists>,
 }
 
 impl<'a> Replay<'a> {
     pub(super) fn new(pager: &'a Pager, catalog: &'a Catalog) -> Self {
         let limit = (pager.cache.budget() / BUDGET_SHARE).max(LEAST_BYTES);
-        Replay { pager, catalog, limit, commit: 0, rows: Vec::new(), bytes: Vec::new() }
+        Replay { pager, catalog, limit, commit: 0, rows: Vec::new(), bytes: Vec::new(), lists: Vec::new() }
     }
 
     /// Takes the next record, and applies it now or later.
@@ -65,6 +68,10 @@ impl<'a> Replay<'a> {
                 self.finish()?;
                 self.catalog.remove_index(index, commit);
             }
+            Record::Bulk(bulk) => {
+                self.finish()?;
+                self.bulk(commit, bulk)?;
+            }
             Record::Rows(rows) => {
                 self.commit = commit;
                 rows.iter().for_each(|row| self.gather(row));
@@ -74,6 +81,24 @@ impl<'a> Replay<'a> {
             }
         }
         Ok(())
+    }
+
+    fn bulk(&mut self, commit: u64, bulk: BulkRecord) -> Result<()> {
+        self.pager.raise_next_id(bulk.next_id);
+        let mut act = BulkAct { drops: bulk.drops, definitions: bulk.definitions, splices: Vec::new() };
+        for splice in bulk.splices {
+            let id = splice.table;
+            self.lists.extend(splice.lists().map(|(segment, ids)| (id, segment, ids.to_vec())));
+            let table = self.catalog.by_id(id).ok_or_else(|| missing(commit, id))?;
+            act.splices.push(splice.prepare(self.pager, &table)?);
+        }
+        drop(act.apply(self.pager, self.catalog, commit, &mut Vec::new()));
+        Ok(())
+    }
+
+    /// The page lists that only the journal names.
+    pub(super) fn take_lists(&mut self) -> Vec<NamedLists> {
+        std::mem::take(&mut self.lists)
     }
 
     fn define(&self, commit: u64, definition: Definition) -> Result<()> {
@@ -115,12 +140,7 @@ impl<'a> Replay<'a> {
         });
         for mut rows in self.rows.chunk_by(|a, b| a.table == b.table) {
             let id = rows[0].table;
-            let table = self.catalog.by_id(id).ok_or_else(|| {
-                let commit = self.commit;
-                Error::corrupted(format!(
-                    "a commit up to {commit} in the journal writes table {id}, which is not there"
-                ))
-            })?;
+            let table = self.catalog.by_id(id).ok_or_else(|| missing(self.commit, id))?;
             while let Some(first) = rows.first() {
                 let segment = table.segment_of(first.key(bytes));
                 let inside = |row: &Gathered| segment.high().is_none_or(|high| row.key(bytes) < &**high);
@@ -152,6 +172,10 @@ impl<'a> Replay<'a> {
         drop(applier.finish());
         Ok(())
     }
+}
+
+fn missing(commit: u64, table: u32) -> Error {
+    Error::corrupted(format!("a commit up to {commit} in the journal writes table {table}, which is not there"))
 }
 
 impl Gathered {

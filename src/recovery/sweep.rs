@@ -13,22 +13,37 @@ use crate::storage::{PageStore, StoreOp, TreeId};
 use crate::table::catalog::Catalog;
 use crate::table::entry::read_page_list;
 use crate::table::page::PageAddress;
-use crate::table::table_core::TableCore;
 
 type Addresses = HashSet<PageAddress, ahash::RandomState>;
 
-/// Removes the orphans of all tables, and counts what is left. To be called before the journal is replayed. False when
-/// a table was left as it is.
-pub(crate) fn sweep(store: &dyn PageStore, catalog: &Catalog) -> Result<bool> {
+/// A page list: table, segment, and the ids of its entries.
+pub(super) type NamedLists = (u32, u64, Vec<u64>);
+
+/// The page lists of all tables, as the directory on disk names them. To be asked before the journal is replayed.
+pub(super) fn named_lists(catalog: &Catalog) -> Vec<NamedLists> {
+    let mut named = Vec::new();
+    for table in catalog.tables() {
+        for segment in table.directory(None).iter().flat_map(|directory| directory.segments()) {
+            let lists = segment.stored().map(|stored| stored.lists).unwrap_or_default();
+            named.push((table.id(), segment.id, lists));
+        }
+    }
+    named
+}
+
+/// Removes the orphans of all tables, and counts what is left. `named` are the page lists that the root and the journal
+/// name; nothing may have been written since the opening. False when a table was left as it is.
+pub(super) fn sweep(store: &dyn PageStore, named: &[NamedLists]) -> Result<bool> {
     let (mut swept, mut bytes) = (true, 0);
     for tree in store.trees()? {
         if tree == TreeId::DIRECTORY {
             bytes += bytes_in(store, tree)?;
             continue;
         }
-        match catalog.by_id(tree.0) {
-            Some(table) => swept &= sweep_table(store, &table, &mut bytes)?,
-            // A table of which no root ever knew.
+        let mut lists = named.iter().filter(|(table, ..)| *table == tree.0).peekable();
+        // Else it is a table of which no root ever knew, or one that has no pages yet.
+        match lists.peek() {
+            Some(_) => swept &= sweep_tree(store, tree, lists, &mut bytes)?,
             None => store.drop_tree(tree)?,
         }
     }
@@ -36,9 +51,13 @@ pub(crate) fn sweep(store: &dyn PageStore, catalog: &Catalog) -> Result<bool> {
     Ok(swept)
 }
 
-fn sweep_table(store: &dyn PageStore, table: &TableCore, bytes: &mut u64) -> Result<bool> {
-    let live = live_addresses(store, table)?;
-    let tree = TreeId(table.id());
+fn sweep_tree<'n>(
+    store: &dyn PageStore,
+    tree: TreeId,
+    lists: impl Iterator<Item = &'n NamedLists>,
+    bytes: &mut u64,
+) -> Result<bool> {
+    let live = live_addresses(store, tree, lists)?;
     let mut orphans = Vec::new();
     store.scan(tree, &[], &mut |key, value| {
         if live.as_ref().is_some_and(|live| !is_among(live, key)) {
@@ -75,10 +94,12 @@ fn bytes_in(store: &dyn PageStore, tree: TreeId) -> Result<u64> {
 /// # Errors
 /// `Corrupted` with the table of which something is missing.
 pub(crate) fn check_whole(store: &dyn PageStore, catalog: &Catalog) -> Result<()> {
+    let named = named_lists(catalog);
     for table in catalog.tables() {
         let missing =
             || Error::corrupted(format!("pages of table {:?} are missing in the page store; run repair", table.name()));
-        let live = live_addresses(store, &table)?.ok_or_else(missing)?;
+        let named = named.iter().filter(|(id, ..)| *id == table.id());
+        let live = live_addresses(store, TreeId(table.id()), named)?.ok_or_else(missing)?;
         let mut found = 0;
         store.scan(TreeId(table.id()), &[], &mut |key, _| {
             found += usize::from(is_among(&live, key));
@@ -91,13 +112,16 @@ pub(crate) fn check_whole(store: &dyn PageStore, catalog: &Catalog) -> Result<()
     Ok(())
 }
 
-/// The addresses of all pages and page lists that the directory names. None when a page list is missing.
-fn live_addresses(store: &dyn PageStore, table: &TableCore) -> Result<Option<Addresses>> {
+/// The addresses of the pages of these lists, and of the lists. None when a page list is missing.
+fn live_addresses<'n>(
+    store: &dyn PageStore,
+    tree: TreeId,
+    lists: impl Iterator<Item = &'n NamedLists>,
+) -> Result<Option<Addresses>> {
     let mut live = Addresses::default();
-    for segment in table.directory(None).iter().flat_map(|directory| directory.segments()) {
-        let Some(stored) = segment.stored() else { continue };
-        let Some(pages) = read_page_list(store, table.id(), segment.id, &stored.lists)? else { return Ok(None) };
-        live.extend(stored.lists.iter().map(|id| PageAddress { segment: segment.id, page: *id }));
+    for (_, segment, ids) in lists {
+        let Some(pages) = read_page_list(store, tree.0, *segment, ids)? else { return Ok(None) };
+        live.extend(ids.iter().map(|id| PageAddress { segment: *segment, page: *id }));
         live.extend(pages.iter().flat_map(|page| page.stored.addresses()));
     }
     Ok(Some(live))

@@ -1,5 +1,6 @@
 //! Opening, checkpoint and journal together, over file layers that record or fail.
 
+mod bulk;
 mod copies;
 mod indexes;
 mod large;

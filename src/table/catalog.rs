@@ -30,6 +30,8 @@ pub(crate) struct Catalog {
     dirty: Mutex<BTreeSet<u32>>,
     /// Indexes that were dropped since the last checkpoint began, and the commits that did it.
     dropped: Mutex<Vec<(u32, u64)>>,
+    /// Tables that were dropped, and the commits that did it, for readers of earlier numbers.
+    past: RwLock<Vec<(u64, Arc<TableCore>)>>,
     /// Held while a table is made.
     pub(crate) creating: Mutex<()>,
     /// Held by the one who builds or drops indexes.
@@ -49,6 +51,7 @@ impl Catalog {
             next_index_id: AtomicU32::new(FIRST_INDEX),
             dirty: Mutex::default(),
             dropped: Mutex::default(),
+            past: RwLock::default(),
             creating: Mutex::new(()),
             building: parking_lot::Mutex::new(()),
         };
@@ -119,6 +122,45 @@ impl Catalog {
         });
     }
 
+    /// Takes a table or an index that a commit dropped out. Under the commit latch. Gives it, if it is there.
+    pub(crate) fn remove(&self, id: u32, commit: u64) -> Option<Arc<TableCore>> {
+        let core = self.by_id(id)?;
+        if id >= FIRST_INDEX {
+            self.remove_index(id, commit);
+        } else {
+            self.by_name.write().remove(core.name());
+            self.dirty.lock().remove(&id);
+            self.dropped.lock().push((id, commit));
+            self.past.write().push((commit, Arc::clone(&core)));
+        }
+        core.set_dropped();
+        Some(core)
+    }
+
+    /// The table of this name that a reader of this number sees, if it was dropped since.
+    pub(crate) fn dropped_since(&self, name: &str, number: u64) -> Option<Arc<TableCore>> {
+        let past = self.past.read();
+        let seen = |(commit, core): &&(u64, Arc<TableCore>)| {
+            *commit > number && core.name() == name && core.directory(Some(number)).is_some()
+        };
+        past.iter().find(seen).map(|(_, core)| Arc::clone(core))
+    }
+
+    /// Forgets the tables whose dropping no reader is before any more. Under the commit latch.
+    pub(crate) fn forget_dropped(&self, is_read: impl Fn(u64) -> bool) {
+        self.past.write().retain(|(commit, _)| is_read(*commit));
+    }
+
+    /// Says of a table or an index that is there what a commit makes of it. Under the commit latch.
+    pub(crate) fn redefine(&self, definition: Definition, commit: u64) {
+        let Some(core) = self.by_id(definition.id) else { return };
+        if definition.index.as_ref().is_some_and(|index| index.ready) {
+            self.set_index_ready(&core, commit);
+        }
+        core.redefine(definition);
+        self.mark_dirty(core.id());
+    }
+
     /// Takes an index that a commit dropped out. Under the commit latch.
     pub(crate) fn remove_index(&self, id: u32, commit: u64) {
         let Some(core) = self.indexes.write().remove(&id) else { return };
@@ -181,7 +223,8 @@ pub(crate) fn check_definition(stored: &Definition, program: &Definition) -> Res
     let refuse = |text: String| Err(Error::new(ErrorKind::SchemaMismatch, text));
     if stored.version != program.version {
         return refuse(format!(
-            "table {name:?} is stored in version {}, the program has version {}; migration is not built yet",
+            "table {name:?} is stored in version {}, the program has version {}; open the store with \
+             Options::migrate",
             stored.version, program.version
         ));
     }
@@ -193,7 +236,8 @@ pub(crate) fn check_definition(stored: &Definition, program: &Definition) -> Res
     }
     match Shape::difference(&stored.row_shape, &program.row_shape) {
         Some(difference) => refuse(format!(
-            "the rows of table {name:?} have another shape: {difference}; use the stored type or another table"
+            "the rows of table {name:?} have another shape: {difference}; use the stored type or another table, or give \
+             this one another Table::version and open the store with Options::migrate"
         )),
         None => Ok(()),
     }

@@ -10,6 +10,7 @@
 
 pub(crate) mod apply;
 mod beside;
+pub(crate) mod bulk;
 mod cache;
 pub(crate) mod catalog;
 mod chunks;
@@ -28,6 +29,7 @@ mod read_ahead;
 pub(crate) mod registry;
 pub(crate) mod row_keys;
 pub(crate) mod rows;
+pub(crate) mod sealed;
 pub(crate) mod segment;
 mod shared;
 pub(crate) mod table_core;

@@ -10,6 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::cache::Cache;
 use super::registry::{Registry, Retained};
 use super::rows::{AnyRow, AnyRows};
+use super::segment::Segment;
 use super::versioned::Versioned;
 use crate::codec::PageBytes;
 
@@ -64,6 +65,8 @@ impl PageAddress {
 pub(crate) struct Garbage {
     pub(crate) rows: Vec<Arc<dyn AnyRow>>,
     pub(crate) pages: Vec<Arc<dyn AnyRows>>,
+    /// Segments, with all that they hold.
+    pub(crate) segments: Vec<Arc<Segment>>,
 }
 
 /// One content of a page: bytes if they are in memory, an address if a checkpoint wrote them. Never neither.

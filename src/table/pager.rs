@@ -1,7 +1,7 @@
 //! Brings page lists and pages in from the page store, under the memory budget.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -43,6 +43,10 @@ pub(crate) struct Pager {
     freed: Mutex<Vec<(u32, PageAddress)>>,
     /// Segments that merges have taken out of the directory since the last checkpoint began.
     gone: Mutex<Vec<GoneSegment>>,
+    /// Pages that left their table as a whole, by the commit that did it: earlier readers may read them yet.
+    unread: Mutex<Vec<(u64, u32, Vec<PageAddress>)>>,
+    /// Runs made aside whose pages no root names, and no record either.
+    pub(crate) making: AtomicUsize,
     /// Pages that were joined to others.
     pub(crate) pages_joined: AtomicU64,
 }
@@ -62,6 +66,8 @@ impl Pager {
             next_id: AtomicU64::new(next_id),
             freed: Mutex::new(Vec::new()),
             gone: Mutex::new(Vec::new()),
+            unread: Mutex::new(Vec::new()),
+            making: AtomicUsize::new(0),
             pages_joined: AtomicU64::new(0),
         }
     }
@@ -80,8 +86,31 @@ impl Pager {
         self.next_id.load(Ordering::Relaxed)
     }
 
+    /// Ids below this one were given before.
+    pub(crate) fn raise_next_id(&self, id: u64) {
+        self.next_id.fetch_max(id, Ordering::Relaxed);
+    }
+
     pub(crate) fn free(&self, table: u32, addresses: impl IntoIterator<Item = PageAddress>) {
         self.freed.lock().extend(addresses.into_iter().map(|address| (table, address)));
+    }
+
+    /// Pages that nobody has changed, and that are in no list any more from this commit on: freed once no earlier number is
+    /// registered.
+    pub(crate) fn free_when_unread(&self, commit: u64, table: u32, addresses: Vec<PageAddress>) {
+        if !addresses.is_empty() {
+            self.unread.lock().push((commit, table, addresses));
+        }
+    }
+
+    /// Frees those of them that nobody reads, or all. True when some are left.
+    pub(crate) fn free_unread(&self, all: bool) -> bool {
+        let mut unread = self.unread.lock();
+        let free = |(commit, ..): &mut (u64, u32, Vec<PageAddress>)| all || !self.registry.any_in(0, *commit);
+        for (_, table, addresses) in unread.extract_if(.., free) {
+            self.free(table, addresses);
+        }
+        !unread.is_empty()
     }
 
     pub(crate) fn take_freed(&self) -> Vec<(u32, PageAddress)> {
@@ -124,7 +153,7 @@ impl Pager {
                 stored.rows
             )));
         }
-        segment.install_list(page_list(pages), number).ok_or_else(lost)
+        segment.install_list(page_list(segment, pages), number).ok_or_else(lost)
     }
 
     /// A view of a page with its bytes: the newest version, or that of a commit number. None when the page was not
@@ -296,7 +325,11 @@ fn key_range(table: &TableCore, slot: &Arc<PageSlot>) -> String {
     })
 }
 
-fn page_list(pages: Vec<ListedPage>) -> PageList {
+fn page_list(segment: &Segment, mut pages: Vec<ListedPage>) -> PageList {
+    // The first page takes all keys of its segment from the low key on; when it was made aside, nobody knew that.
+    if let Some(first) = pages.first_mut() {
+        first.low = segment.low().clone();
+    }
     let slots = pages.iter().map(|page| PageSlot::from_store(0, page.stored)).collect();
     PageList { lows: pages.into_iter().map(|page| page.low).collect(), slots }
 }

@@ -45,7 +45,7 @@ const LOOKS: u32 = 64;
 pub(crate) struct TableCore {
     id: u32,
     name: String,
-    version: u32,
+    version: AtomicU32,
     definition: RwLock<Definition>,
     head: Head,
     directory: RwLock<Versioned<Arc<Directory>>>,
@@ -61,6 +61,7 @@ pub(crate) struct TableCore {
     indexes: RwLock<Arc<Indexes>>,
     /// Whether there are any, for those who need not know which.
     indexed: AtomicBool,
+    dropped: AtomicBool,
     /// Held while the stored shape is completed.
     pub(crate) checking: Mutex<()>,
     /// Rows that may still be looked at to complete the stored shape; 0 when it is complete.
@@ -82,7 +83,7 @@ impl TableCore {
         Arc::new(TableCore {
             id: definition.id,
             name: definition.name.clone(),
-            version: definition.version,
+            version: AtomicU32::new(definition.version),
             definition: RwLock::new(definition),
             head: Head::new(),
             directory: RwLock::new(Versioned::new(commit, Arc::new(Directory::new(segments)))),
@@ -93,6 +94,7 @@ impl TableCore {
             first_is_over: AtomicBool::new(false),
             indexes: RwLock::default(),
             indexed: AtomicBool::new(false),
+            dropped: AtomicBool::new(false),
             checking: Mutex::new(()),
             looks_left: AtomicU32::new(LOOKS),
         })
@@ -118,6 +120,24 @@ impl TableCore {
         format!("keys from {low} up to {high}")
     }
 
+    /// Says what it is from now on. What the program says must then be compared anew.
+    pub(crate) fn redefine(&self, definition: Definition) {
+        self.version.store(definition.version, Ordering::Release);
+        *self.definition.write() = definition;
+        self.change_indexes(|_| ());
+        self.looks_left.store(LOOKS, Ordering::Relaxed);
+    }
+
+    /// It is in no catalog any more.
+    pub(crate) fn set_dropped(&self) {
+        self.dropped.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.dropped.load(Ordering::Acquire)
+    }
+
     pub(crate) fn set_row_shape(&self, shape: Shape) {
         self.definition.write().row_shape = shape;
     }
@@ -131,10 +151,9 @@ impl TableCore {
     /// The version of the stored rows.
     #[inline]
     pub(crate) fn version(&self) -> u32 {
-        self.version
+        self.version.load(Ordering::Acquire)
     }
 
-    /// Whether nothing is to be learnt from further rows.
     /// Takes what is in memory off the cache's books: the table is no more. Readers at earlier numbers go on.
     pub(crate) fn release(&self, cache: &Cache) {
         self.with_directory(|directory| {
@@ -144,6 +163,7 @@ impl TableCore {
         });
     }
 
+    /// Whether nothing is to be learnt from further rows.
     #[inline]
     pub(crate) fn needs_no_look(&self) -> bool {
         self.looks_left.load(Ordering::Relaxed) == 0
@@ -249,6 +269,11 @@ impl TableCore {
     /// Committed rows now.
     pub(crate) fn rows(&self) -> u64 {
         self.rows.load(Ordering::Acquire)
+    }
+
+    /// Says how many rows there are after a change of whole segments. Under the commit latch.
+    pub(crate) fn set_rows(&self, rows: u64) {
+        self.rows.store(rows, Ordering::Release);
     }
 
     /// Counts an inserted or removed row. Under the commit latch.

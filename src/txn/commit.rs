@@ -79,7 +79,7 @@ impl Commits {
 }
 
 /// A segment with its table.
-type TableSegment = (Arc<TableCore>, Arc<Segment>);
+pub(crate) type TableSegment = (Arc<TableCore>, Arc<Segment>);
 
 /// What is left to do when a commit was applied: everything that must not happen under a latch or a lock.
 #[must_use]
@@ -142,6 +142,9 @@ impl Engine {
             let last = self.commits.latch();
             if last.closed {
                 return Err(closed());
+            }
+            if let Some(table) = writes.tables().find(|table| table.core.is_dropped()) {
+                return Err(dropped(table.core.name()));
             }
             let Some(missing) = find_places(&writes, &mut places) else { break last };
             drop(last);
@@ -208,6 +211,27 @@ impl Engine {
         }
     }
 
+    /// A commit of whole segments. The caller has made sure that nobody else uses what `apply` changes.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub(super) fn commit_whole(&self, record: Vec<u8>, apply: impl FnOnce(u64) -> Garbage) -> Result<Committed> {
+        let prepared = self.prepare(|| record)?;
+        let mut last = self.commits.latch();
+        if last.closed {
+            return Err(closed());
+        }
+        let number = last.number + 1;
+        let position = self.append(number, prepared);
+        let whole = PoisonOnUnwind(self);
+        let garbage = apply(number);
+        self.commits.end(&mut last, number);
+        std::mem::forget(whole);
+        drop(last);
+        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(Committed { position, garbage, grown: SmallVec::new(), small: SmallVec::new(), put_off: None })
+    }
+
     /// Changes the catalog, in a commit of its own. The commit of the transaction that wanted it stands behind it in the
     /// journal, so nobody waits for it here.
     pub(crate) fn commit_catalog<R>(
@@ -242,6 +266,12 @@ fn note(segments: &mut SmallVec<[TableSegment; 1]>, table: &Arc<TableCore>, segm
     if !segments.iter().any(|(_, other)| Arc::ptr_eq(other, &segment)) {
         segments.push((Arc::clone(table), segment));
     }
+}
+
+/// Whoever looked the table up before it was dropped found it empty since, and cannot write it any more.
+fn dropped(table: &str) -> Error {
+    let text = format!("table {table:?} was dropped while the transaction waited for it; run it again");
+    Error::new(ErrorKind::SchemaMismatch, text)
 }
 
 fn closed() -> Error {

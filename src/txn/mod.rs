@@ -14,6 +14,7 @@
 //! same latch and read at it for as long as they like ([`snapshot`]).
 
 mod admission;
+mod bulk;
 mod commit;
 mod engine;
 mod entries;
@@ -37,13 +38,16 @@ mod transaction;
 mod write_set;
 
 pub(crate) use admission::Wake;
+pub(crate) use bulk::BulkAct;
 pub(crate) use engine::Engine;
 pub use footprint::Footprint;
 pub(crate) use raw_writer::RawWriter;
-pub(crate) use record::{Record, RecordRow, read_record};
+pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;
+pub(crate) use sizes::{check_key_length, check_row_bytes};
 pub use snapshot::Snapshot;
 pub use swap::Swap;
+pub(crate) use tables::learn;
 pub use transaction::Transaction;
 pub(crate) use write_set::{OwnRows, WriteSet};

@@ -7,20 +7,26 @@
 //!   shape becomes complete, the index ready |
 //! | 3, tables | count; for each: the same with its length before it |
 //! | 4, drop | the id of an index that is no more |
+//! | 5, bulk | the next id of a page; count and ids of indexes and tables that are no more; count and definitions, each with
+//!   its length before it, of tables that have another version and indexes that are ready; count of ranges of keys whose
+//!   segments change, and each of them ([`bulk`](crate::table::bulk)) |
 //!
 //! Numbers are varints. A row of length "0" is a removal. Records hold bytes only: recovery needs no type of the program.
 
 use crate::codec::wire::{Reader, WireFault, put_bytes, put_varint};
 use crate::error::{Error, Result};
+use crate::table::bulk::{Splice, StoredSplice, read_splice};
 use crate::table::entry::{decode_definition, encode_definition};
 use crate::table::table_core::Definition;
 
+use super::bulk::BulkAct;
 use super::write_set::WriteSet;
 
 const ROWS: u8 = 1;
 const TABLE: u8 = 2;
 const TABLES: u8 = 3;
 const DROP: u8 = 4;
+const BULK: u8 = 5;
 
 /// A write set as a record.
 pub(crate) fn rows_record(writes: &WriteSet) -> Vec<u8> {
@@ -54,9 +60,13 @@ pub(crate) fn definitions_record(definitions: &[Definition]) -> Vec<u8> {
         return out;
     }
     let mut out = vec![TABLES];
-    put_varint(&mut out, definitions.len() as u64);
-    definitions.iter().for_each(|definition| put_bytes(&mut out, &encode_definition(definition)));
+    put_definitions(&mut out, definitions);
     out
+}
+
+fn put_definitions(out: &mut Vec<u8>, definitions: &[Definition]) {
+    put_varint(out, definitions.len() as u64);
+    definitions.iter().for_each(|definition| put_bytes(out, &encode_definition(definition)));
 }
 
 /// The end of an index as a record.
@@ -64,6 +74,29 @@ pub(crate) fn drop_record(index: u32) -> Vec<u8> {
     let mut out = vec![DROP];
     put_varint(&mut out, u64::from(index));
     out
+}
+
+/// A bulk act as a record.
+pub(super) fn bulk_record(act: &BulkAct<'_>, next_id: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + act.splices.iter().map(Splice::record_bytes).sum::<usize>());
+    out.push(BULK);
+    put_varint(&mut out, next_id);
+    put_varint(&mut out, act.drops.len() as u64);
+    act.drops.iter().for_each(|id| put_varint(&mut out, u64::from(*id)));
+    put_definitions(&mut out, &act.definitions);
+    put_varint(&mut out, act.splices.len() as u64);
+    act.splices.iter().for_each(|splice| splice.encode(&mut out));
+    out
+}
+
+/// A bulk act as read back. Whoever copies or follows the journal has to read pages of the page store for it.
+#[derive(Debug)]
+pub(crate) struct BulkRecord {
+    /// Ids below this one are taken.
+    pub(crate) next_id: u64,
+    pub(crate) drops: Vec<u32>,
+    pub(crate) definitions: Vec<Definition>,
+    pub(crate) splices: Vec<StoredSplice>,
 }
 
 /// One row of a record; no bytes: removed.
@@ -80,6 +113,7 @@ pub(crate) enum Record<'a> {
     Rows(Vec<RecordRow<'a>>),
     Tables(Vec<Definition>),
     Drop(u32),
+    Bulk(BulkRecord),
 }
 
 /// Reads a record.
@@ -94,19 +128,34 @@ pub(crate) fn read_record(commit: u64, bytes: &[u8]) -> Result<Record<'_>> {
         Some((&ROWS, rest)) => read_rows(rest).map(Record::Rows).map_err(damaged),
         Some((&TABLE, rest)) => decode_definition(rest).map(|definition| Record::Tables(vec![definition])),
         Some((&TABLES, rest)) => {
-            let bodies = read_definitions(rest).map_err(damaged)?;
+            let mut reader = Reader::new(rest);
+            let bodies = read_definitions(&mut reader).and_then(|bodies| reader.finish().map(|()| bodies));
+            let bodies = bodies.map_err(damaged)?;
             bodies.into_iter().map(decode_definition).collect::<Result<_>>().map(Record::Tables)
         }
+        Some((&BULK, rest)) => read_bulk(rest, damaged),
         Some((&DROP, rest)) => read_drop(rest).map(Record::Drop).map_err(damaged),
         _ => Err(damaged(WireFault::new(0, "an unknown kind of record"))),
     }
 }
 
-fn read_definitions(bytes: &[u8]) -> Result<Vec<&[u8]>, WireFault> {
+fn read_definitions<'a>(reader: &mut Reader<'a>) -> Result<Vec<&'a [u8]>, WireFault> {
+    (0..reader.count(1)?).map(|_| reader.bytes()).collect()
+}
+
+fn read_bulk(bytes: &[u8], damaged: impl Fn(WireFault) -> Error) -> Result<Record<'_>> {
     let mut reader = Reader::new(bytes);
-    let bodies = (0..reader.count(1)?).map(|_| reader.bytes()).collect::<Result<_, _>>()?;
-    reader.finish()?;
-    Ok(bodies)
+    let mut heads = || -> Result<_, WireFault> {
+        let next_id = reader.varint()?;
+        let drops = (0..reader.count(1)?).map(|_| reader.varint_u32()).collect::<Result<_, _>>()?;
+        let definitions = read_definitions(&mut reader)?;
+        let splices = (0..reader.count(6)?).map(|_| read_splice(&mut reader)).collect::<Result<_, _>>()?;
+        reader.finish()?;
+        Ok((next_id, drops, definitions, splices))
+    };
+    let (next_id, drops, definitions, splices) = heads().map_err(&damaged)?;
+    let definitions = definitions.into_iter().map(decode_definition).collect::<Result<_>>()?;
+    Ok(Record::Bulk(BulkRecord { next_id, drops, definitions, splices }))
 }
 
 fn read_drop(bytes: &[u8]) -> Result<u32, WireFault> {

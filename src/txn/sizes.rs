@@ -13,7 +13,7 @@ impl Transaction {
     pub(super) fn check_row_size(&self, core: &TableCore, key: &[u8], bytes: usize) -> Result<()> {
         let Options { max_row_bytes, max_transaction_bytes, .. } = self.engine.options;
         let help = if bytes > max_row_bytes {
-            format!("the most is {max_row_bytes}: cut it, or raise max_row_bytes")
+            return check_row_bytes(core, key, bytes, max_row_bytes);
         } else if bytes + key.len() > max_transaction_bytes {
             format!(
                 "max_row_bytes allows {max_row_bytes}, but max_transaction_bytes is {max_transaction_bytes}, which a row \
@@ -22,8 +22,7 @@ impl Transaction {
         } else {
             return Ok(());
         };
-        let text = format!("the row of table {:?} under key {} has {bytes} bytes; {help}", core.name(), hex(key));
-        Err(Error::new(ErrorKind::RowTooLarge, text))
+        Err(row_too_large(core, key, bytes, &help))
     }
 
     /// Refuses a write that would make the transaction too large. The transaction can go on without it.
@@ -59,4 +58,19 @@ pub(crate) fn check_key_length(table: &str, key: &[u8]) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Refuses a row of more bytes than the options allow.
+#[inline]
+pub(crate) fn check_row_bytes(core: &TableCore, key: &[u8], bytes: usize, most: usize) -> Result<()> {
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(row_too_large(core, key, bytes, &format!("the most is {most}: cut it, or raise max_row_bytes")))
+}
+
+#[cold]
+fn row_too_large(core: &TableCore, key: &[u8], bytes: usize, help: &str) -> Error {
+    let text = format!("the row of table {:?} under key {} has {bytes} bytes; {help}", core.name(), hex(key));
+    Error::new(ErrorKind::RowTooLarge, text)
 }

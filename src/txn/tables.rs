@@ -27,6 +27,21 @@ impl Engine {
         Ok(Some(core))
     }
 
+    /// The table that a reader of a number sees, if there was one.
+    ///
+    /// # Errors
+    /// As [`table_if_any`](Self::table_if_any).
+    pub(crate) fn table_at<K: Key, V: Row>(&self, table: Table<K, V>, number: u64) -> Result<Option<Arc<TableCore>>> {
+        match self.catalog.dropped_since(table.name(), number) {
+            // Its indexes are not there any more, and are not compared.
+            Some(core) => {
+                check_definition(&core.definition(), &program_definition(table, core.id())?)?;
+                Ok(Some(core))
+            }
+            None => self.table_if_any(table),
+        }
+    }
+
     /// The table; makes it when it is not there.
     #[inline]
     pub(crate) fn table<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<Arc<TableCore>> {
@@ -125,7 +140,7 @@ impl Engine {
 }
 
 /// Sees to it that the row comes back from its stored form, and completes the shape by it.
-fn learn<K: Key, V: Row>(table: Table<K, V>, row: &V, shape: &mut Shape) -> Result<()> {
+pub(crate) fn learn<K: Key, V: Row>(table: Table<K, V>, row: &V, shape: &mut Shape) -> Result<()> {
     let mut bytes = Vec::new();
     encode_row(row, &mut bytes)
         .and_then(|_| check_row::<V>(&bytes))

@@ -376,6 +376,25 @@ impl Transaction {
         Ok(rows)
     }
 
+    /// Writes rows in the order of their keys. Of two with one key the later counts.
+    pub(crate) fn put_all<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        rows: &[(K, V)],
+        site: &'static Location<'static>,
+    ) -> Result<u64> {
+        let mut keys = rows.iter().map(|(key, row)| Ok((checked_key(table, key.as_ref())?, row)));
+        let mut sorted = keys.by_ref().collect::<Result<Vec<_>>>()?;
+        sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let last = sorted.chunk_by(|(a, _), (b, _)| a == b).filter_map(<[_]>::last);
+        let hits = last.map(|(key, row)| (key.clone(), V::clone(row))).collect::<Vec<_>>();
+        match hits.first() {
+            Some((_, row)) => self.engine.table_for_row(table, row).map(drop)?,
+            None => return Ok(0),
+        }
+        self.write_hits(table, hits, site)
+    }
+
     /// Writes the changed rows of an update, in key order: all of them or, with an error, none. The program may go on
     /// after the error. When they are many, the table is locked first for this transaction alone, and then no row.
     pub(crate) fn write_hits<K: Key, V: Row>(

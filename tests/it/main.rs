@@ -6,6 +6,7 @@
 
 mod backup;
 mod bad_input;
+mod bulk;
 mod cancel;
 mod compact;
 mod declare;
@@ -32,6 +33,7 @@ mod large;
 mod laws;
 mod merges;
 mod merges_under_way;
+mod migration;
 mod names;
 mod nested;
 mod operators;
@@ -41,6 +43,7 @@ mod pool;
 mod query;
 mod repair;
 mod restarts;
+mod row_types;
 mod snapshots;
 mod streams;
 mod strict;

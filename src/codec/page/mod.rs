@@ -58,6 +58,14 @@ impl PageBytes {
         Self::default()
     }
 
+    /// Takes all rows out and keeps the buffers.
+    pub(crate) fn clear(&mut self) {
+        self.keys.clear();
+        self.slots.clear();
+        self.rows.clear();
+        (self.gap_bytes, self.length_bytes) = (0, 0);
+    }
+
     /// A page with one row.
     pub(crate) fn of_row(key: &[u8], row: &[u8]) -> Self {
         let mut page = Self::new();

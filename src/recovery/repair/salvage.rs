@@ -173,6 +173,15 @@ impl<'a> Salvage<'a> {
                     let core = self.table_of(row.table)?;
                     self.writer.write(&core, row.key, row.row)
                 }),
+                // What it did lies in pages that no root names yet. They are not looked for: it counts as lost.
+                Ok(Record::Bulk(_)) => {
+                    let what = format!(
+                        "commit {commit} loaded, removed or migrated rows in bulk, which repair does not repeat"
+                    );
+                    damages.push(FileDamage { file: folder.to_owned(), offset: 0, what });
+                    lost.push(commit..=commit);
+                    Ok(())
+                }
                 // Its checksums are right, so it is none of ours.
                 Err(error) => {
                     let what = error.to_string();

@@ -1,4 +1,4 @@
-//! Gangline: `read`, `query` and `transact` over the typed table.
+//! Gangline: `read`, `query` and `transact` over the typed table. The load is a `bulk_load`, which is durable when it returns.
 
 use gangline::{Db, Durability as Theirs, Options};
 
@@ -30,8 +30,8 @@ impl Gangline {
 
 impl Peer for Gangline {
     fn load(&self, users: Vec<User>) -> Outcome<()> {
-        users.chunks(BATCH).try_for_each(|users| self.put_all(users))?;
-        Ok(self.0.sync()?)
+        self.0.bulk_load(USERS, users.into_iter().map(|user| (user.id, user)))?;
+        Ok(())
     }
 
     fn overwrite(&self, users: &mut (dyn Iterator<Item = User> + Send)) -> Outcome<()> {
