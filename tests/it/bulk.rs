@@ -82,6 +82,24 @@ fn rows_are_merged_with_those_that_are_there() {
 }
 
 #[test]
+fn the_first_page_of_a_segment_takes_all_keys_below_its_own() {
+    for cache in [60_000, 1 << 28] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = small().cache_bytes(cache).open(dir.path()).unwrap();
+        // Of a load, of what a removal leaves below its range, and of what it leaves above.
+        db.bulk_load(INDEXED, items(1_000..1_100)).unwrap();
+        db.put_many(INDEXED, items((0..500).step_by(5))).unwrap();
+        db.clear(INDEXED).unwrap();
+        db.put_many(INDEXED, items([700, 701, 702])).unwrap();
+        db.remove_range(INDEXED, 701..).unwrap();
+        db.put_many(INDEXED, items((0..500).step_by(5))).unwrap();
+        db.remove_range(INDEXED, ..498).unwrap();
+        db.put_many(INDEXED, items(0..100)).unwrap();
+        check_indexed(&db, &(0..100).chain([700]).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_key_that_is_there_or_comes_twice_loads_nothing_and_is_named() {
     let db = small().in_memory().unwrap();
     db.put(INDEXED, 500, item(500)).unwrap();

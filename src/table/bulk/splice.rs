@@ -32,8 +32,8 @@ enum EdgePage {
 }
 
 impl Edge {
-    fn add_part(&mut self, rows: PageBytes) {
-        if let Some(low) = rows.low_key().map(KeyBuf::from) {
+    fn add_part(&mut self, low: KeyBuf, rows: PageBytes) {
+        if !rows.is_empty() {
             self.rows += rows.len() as u64;
             self.pages.push((low, EdgePage::Part(rows)));
         }
@@ -127,7 +127,7 @@ impl<'a> Splice<'a> {
                     Err(end) if end == rows.len() => below.add_whole(&list, cut..cut + 1),
                     Ok(end) | Err(end) => {
                         drop(rows.split_off(end));
-                        below.add_part(rows);
+                        below.add_part(list.lows[cut].clone(), rows);
                     }
                 }
             }
@@ -139,7 +139,7 @@ impl<'a> Splice<'a> {
                 let mut rows = page(pager, table, &list, cut)?;
                 match rows.search(high) {
                     Ok(0) | Err(0) => above.add_whole(&list, cut..cut + 1),
-                    Ok(end) | Err(end) => above.add_part(rows.split_off(end)),
+                    Ok(end) | Err(end) => above.add_part(high.clone(), rows.split_off(end)),
                 }
                 above.add_whole(&list, cut + 1..list.slots.len());
             }
