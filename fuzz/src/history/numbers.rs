@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::record::{History, TxnId};
+use super::record::{History, Read, Txn, TxnId};
 
 /// Stands for the number of a removal until [`settle`] is called.
 pub(super) const UNKNOWN: u64 = u64::MAX;
@@ -31,11 +31,10 @@ impl Numbers {
 /// reported then.
 pub(super) fn settle(history: &mut History) {
     let mut wanted: HashMap<(u32, TxnId), u64> = HashMap::new();
-    let removed = |txn: &super::record::Txn| match (&txn.reads[..], &txn.writes[..]) {
-        ([read], [write]) if write.version == UNKNOWN => read.seen.map(|seen| (write.key, seen.txn)),
-        _ => None,
-    };
-    wanted.extend(history.txns.iter().filter_map(removed).map(|version| (version, 0)));
+    for txn in &history.txns {
+        let removals = txn.writes.iter().filter(|write| write.version == UNKNOWN);
+        wanted.extend(removals.filter_map(|write| Some((removed(&txn.reads, write.key)?, 0))));
+    }
     for txn in &history.txns {
         for write in &txn.writes {
             if let Some(number) = wanted.get_mut(&(write.key, txn.id)) {
@@ -43,17 +42,25 @@ pub(super) fn settle(history: &mut History) {
             }
         }
     }
-    for txn in &mut history.txns {
-        if let Some(version) = removed(txn) {
-            txn.writes[0].version = wanted[&version] | 1;
+    for Txn { reads, writes, .. } in &mut history.txns {
+        for write in writes.iter_mut().filter(|write| write.version == UNKNOWN) {
+            if let Some(version) = removed(reads, write.key) {
+                write.version = wanted[&version] | 1;
+            }
         }
     }
+}
+
+/// The version of a key that a removal found.
+fn removed(reads: &[Read], key: u32) -> Option<(u32, TxnId)> {
+    let read = reads.iter().find(|read| read.key == key)?;
+    read.seen.map(|seen| (key, seen.txn))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::check::check;
-    use super::super::record::{Kind, Read, Stamp, Txn, Write};
+    use super::super::record::{Kind, Stamp, Write};
     use super::*;
 
     fn txn(id: TxnId, reads: Vec<Read>, writes: Vec<Write>) -> Txn {

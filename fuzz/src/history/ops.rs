@@ -41,6 +41,10 @@ pub(super) enum Op {
     Indexed {
         keys: Range<u32>,
     },
+    /// Takes out all rows of a range at once; a call of its own.
+    RemoveRange {
+        keys: Range<u32>,
+    },
     /// The first few rows of a range.
     Top {
         keys: Range<u32>,
@@ -151,7 +155,8 @@ impl Keys {
             0..30 => Op::Put(self.any(random)),
             30..50 => Op::Insert(self.any(random)),
             50..75 => Op::Modify(self.any(random)),
-            75..98 => Op::Remove(self.any(random)),
+            75..97 => Op::Remove(self.any(random)),
+            97 => Op::RemoveRange { keys: self.range(random) },
             _ if self.window.is_some() => Op::Modify(self.any(random)),
             _ => self.update(random),
         }

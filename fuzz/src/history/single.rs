@@ -10,7 +10,7 @@ use super::ops::Op;
 use super::record::Kind;
 use super::sweep::Sweep;
 use super::work::Worker;
-use super::world::World;
+use super::world::{World, rows_taken_out};
 use crate::Failure;
 
 impl Worker<'_> {
@@ -75,6 +75,17 @@ impl World {
                 if before.is_some() {
                     attempt.wrote(*key, UNKNOWN, u32::MAX, true);
                 }
+            }
+            Op::RemoveRange { keys } => {
+                let (removed, rows) =
+                    rows_taken_out(|| self.db.remove_range(self.table(keys.start), keys.start..keys.end));
+                let removed = removed?;
+                if removed != rows.len() as u64 {
+                    attempt
+                        .fault(format!("removed {removed} rows of {keys:?}, and the index was asked about {rows:?}"));
+                }
+                attempt.saw_range(keys.clone(), &rows);
+                rows.iter().for_each(|row| attempt.wrote(row.key, UNKNOWN, u32::MAX, true));
             }
             Op::Update { table, remainder } => {
                 let sweep = Sweep::new(self, attempt, *table, *remainder);

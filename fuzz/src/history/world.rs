@@ -1,5 +1,6 @@
 //! The store of a round, and the calls on it, each with the recording of what it read and wrote.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
@@ -17,7 +18,27 @@ use crate::random::Random;
 const TABLES: [Table<u32, Value>; 2] =
     [Table::new("left").indexes(&[&BY_KEY]), Table::new("right").indexes(&[&BY_KEY])];
 /// Each row under its key and something that its writers change.
-const BY_KEY: Index<(u32, u32), Value> = Index::new("by_key", |value, out| out.key((value.key(), value.turn())));
+const BY_KEY: Index<(u32, u32), Value> = Index::new("by_key", |value, out| {
+    note_indexed(value);
+    out.key((value.key(), value.turn()));
+});
+
+thread_local! {
+    /// The rows that the index was asked about, while somebody on this thread wants to know.
+    static INDEXED: RefCell<Option<Vec<Found>>> = const { RefCell::new(None) };
+}
+
+fn note_indexed(value: &Value) {
+    INDEXED.with_borrow_mut(|rows| rows.iter_mut().for_each(|rows| rows.push(value.found())));
+}
+
+/// Runs `remove`, which takes rows out of the index, and gives these: who removes rows in bulk learns their number only,
+/// but the index is asked about each of them.
+pub(super) fn rows_taken_out<T>(remove: impl FnOnce() -> T) -> (T, Vec<Found>) {
+    INDEXED.set(Some(Vec::new()));
+    let removed = remove();
+    (removed, INDEXED.take().unwrap_or_default())
+}
 /// Tables of a run.
 pub(super) const TABLE_COUNT: u32 = TABLES.len() as u32;
 
