@@ -453,6 +453,6 @@ impl Db {
     pub fn verify(&self) -> Result<VerifyReport> {
         context::check_free("Db::verify", Location::caller())?;
         self.engine().check_alive()?;
-        Ok(recovery::verify(self.engine()))
+        Ok(recovery::verify(self.engine(), self.inner.keeper.as_ref()))
     }
 }

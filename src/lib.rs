@@ -34,6 +34,7 @@
 //! - [`Query`]: ranges, conditions, folds, groups, orders, streams, plans. [`Index`]: other keys for rows, and reads by them.
 //!   [`Access`]: one service over all three.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
+//! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
 //!
@@ -89,7 +90,10 @@ pub use query::{
     Grouped, IndexProgress, Indexed, Joined, MigrationProgress, Number, ParallelResults, Plan, Projected, Query,
     ReadLock, Results,
 };
-pub use recovery::{BackupReport, CompactReport, TableReport, VerifyReport};
+pub use recovery::{
+    BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport,
+    repair,
+};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
 pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};

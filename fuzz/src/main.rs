@@ -168,7 +168,7 @@ fn disk(mut args: Args) -> Result<String, End> {
             let plan = flip::Plan { flips, seed, dir: args.option("dir")? };
             args.finish()?;
             let summary = flip::run(&plan)?;
-            judged(summary.lines(), summary.all.is_bad())?
+            judged(summary.lines(), summary.is_bad())?
         }
         "eio" => {
             let (faults, seed) = (args.option_or("faults", 100)?, args.option_or("seed", 1)?);
@@ -238,6 +238,11 @@ fn child(mut args: Args) -> Result<(), End> {
             let store = args.path("store")?;
             args.finish()?;
             flip::look::look(&store)?.line() + "\n"
+        }
+        "flip-repair" => {
+            let (store, into) = (args.path("store")?, args.path("into")?);
+            args.finish()?;
+            flip::repaired::repair(&store, &into)? + "\n"
         }
         other => return Err(End::WrongArguments(format!("there is no command {other:?}"))),
     };

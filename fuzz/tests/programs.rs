@@ -56,6 +56,8 @@ fn a_flipped_byte_is_never_silent() {
     let read = |name| value(&output, name);
     assert_eq!((read("flips"), read("silent"), read("panics"), read("hangs")), (24, 0, 0, 0));
     assert!(read("right") > 0 && read("right") < 24, "some damages do harm, others do not");
+    assert_eq!(read("repairs"), read("repairs_exact") + read("repairs_99") + read("repairs_cut"));
+    assert!(read("repairs_exact") > 0);
 }
 
 #[test]

@@ -46,6 +46,12 @@ pub(crate) fn cut(identity: &PageIdentity, frame_bytes: Vec<u8>) -> impl Iterato
     })
 }
 
+/// Which chunk of how many a chunk's body is.
+pub(crate) fn numbers(body: &[u8]) -> Result<(u32, u32), WireFault> {
+    let mut reader = Reader::new(body);
+    Ok((reader.u32()?, reader.u32()?))
+}
+
 /// Opens a chunk, which must be this one of so many, and of this page. Its commit is not looked at.
 pub(crate) fn open<'a>(
     identity: &PageIdentity,

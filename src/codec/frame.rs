@@ -158,10 +158,22 @@ pub(crate) fn open_front(bytes: &[u8]) -> Result<(Frame<'_>, &[u8]), WireFault> 
 }
 
 /// The next place at or after `from` where a frame may start.
-#[cfg_attr(not(test), expect(dead_code, reason = "carving is done by `repair`"))]
 pub(crate) fn find_magic(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     rest.windows(MAGIC.len()).position(|window| window == MAGIC).map(|at| from + at)
+}
+
+/// What the header at the front of `bytes` says, though the frame is not whole: a hint for messages, and no more.
+pub(crate) fn claimed(bytes: &[u8]) -> Option<PageIdentity> {
+    let mut reader = Reader::new(bytes);
+    let sane = reader.take(MAGIC.len()).ok()? == MAGIC && reader.u8().ok()? == FORMAT_VERSION;
+    FrameKind::from_byte(reader.u8().ok()?).filter(|_| sane)?;
+    reader.u16().ok()?;
+    let mut read = || -> Result<PageIdentity, WireFault> {
+        let (table, segment) = (reader.u32()?, reader.u64()?);
+        Ok(PageIdentity { table, segment, page: reader.u64()?, commit: reader.u64()? })
+    };
+    read().ok()
 }
 
 fn checksum(header: &[u8], body: &[u8]) -> u32 {
@@ -243,6 +255,8 @@ mod tests {
         let false_start = find_magic(&file, 0).unwrap();
         assert!(open_front(&file[false_start..]).is_err());
         assert_eq!(find_magic(&file, false_start + 1), Some(start));
+        assert_eq!(claimed(&file[start..]), Some(identity));
+        assert_eq!(claimed(&file[false_start..]), None);
         let (frame, rest) = open_front(&file[start..]).unwrap();
         assert_eq!((frame.kind, frame.identity, frame.body), (FrameKind::Directory, identity, &b"low key"[..]));
         assert_eq!(rest, b"trailing");

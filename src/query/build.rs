@@ -129,7 +129,7 @@ impl<V: Row> Build<'_, V> {
                 if index.unique {
                     self.check_unique(index, &writes, &entry, &row)?;
                 }
-                writes.put_entry(&index.core, entry, Some(&value));
+                writes.write_bytes(&index.core, entry, Some(&value));
                 state.entries += 1;
                 if writes.bytes() >= most {
                     commits.push(self.engine.apply(std::mem::take(&mut writes))?);

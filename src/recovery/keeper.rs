@@ -1,5 +1,6 @@
 //! The background thread that makes checkpoints.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -35,6 +36,11 @@ impl Keeper {
     /// Bytes of all files but the page store's.
     pub(crate) fn file_bytes(&self) -> Result<u64> {
         self.disk.file_bytes()
+    }
+
+    /// The folder of the page store.
+    pub(crate) fn page_store(&self) -> PathBuf {
+        self.disk.dir.join(&self.state.lock().root.sled_folder)
     }
 
     /// Ends the thread, and makes a last checkpoint that marks the store as closed.

@@ -110,9 +110,15 @@ fn open_existing(
     root_file: RootFile,
     mut root: Root,
 ) -> Result<Parts> {
-    let pages = Arc::new(MirroredStore::new(Arc::new(SledStore::open(dir, &root.sled_folder)?)));
+    let (store, before) = SledStore::open_and_keep(dir, &root.sled_folder)?;
+    let pages = Arc::new(MirroredStore::new(Arc::new(store)));
     pages.set_live_bytes(root.live_bytes.unwrap_or(0));
-    let (directory, catalog) = read_directory(&*pages, &root)?;
+    let (directory, catalog) = read_directory(&*pages, &root).inspect_err(|_| {
+        // For a repair to find it as it was. The first error is the one to report.
+        let _ = pages.close();
+        let _ = before.put_back();
+    })?;
+    drop(before);
     let pager = Pager::new(Arc::<MirroredStore>::clone(&pages), options.cache_bytes, root.next_id);
     let needs_sweep = !root.clean || root.sweep;
     let mut named = if needs_sweep { named_lists(&catalog) } else { Vec::new() };
@@ -273,10 +279,6 @@ pub(super) fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(Dire
         return Err(Error::corrupted("the directory has an entry with an unknown key; run repair"));
     }
     let notes = take_gone(&mut entries, &mut stale)?;
-    if !stale.is_empty() {
-        store.write(stale)?;
-        store.sync()?;
-    }
     let mut directory = DirectoryState::default();
     notes.into_iter().for_each(|key| directory.add_note(key));
     for (_, key, value) in entries.values() {
@@ -284,6 +286,11 @@ pub(super) fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(Dire
     }
     check_directory(&mut directory, root)?;
     let catalog = build_catalog(&entries)?;
+    // Not before all is proved: with an older root, because the newest is damaged, what is removed would be what counts.
+    if !stale.is_empty() {
+        store.write(stale)?;
+        store.sync()?;
+    }
     Ok((directory, catalog))
 }
 

@@ -72,7 +72,7 @@ impl Unfinished {
     pub(super) fn verify(&self) -> Result<VerifyReport> {
         let options = Options::new().create(false).cache_bytes(VERIFY_CACHE_BYTES);
         let (engine, keeper) = open_locked(Arc::clone(&self.files), &self.place, options)?;
-        let report = verify(&engine);
+        let report = verify(&engine, Some(&keeper));
         close(&engine, &keeper)?;
         match report.tables.iter().find_map(|table| Some((&table.name, table.errors.first()?))) {
             None => Ok(report),
@@ -108,7 +108,7 @@ impl Drop for Unfinished {
 }
 
 /// Lets go of an open store, all of it on disk.
-fn close(engine: &Engine, keeper: &Keeper) -> Result<()> {
+pub(super) fn close(engine: &Engine, keeper: &Keeper) -> Result<()> {
     engine.close();
     let written = keeper.close(engine);
     let journal = engine.journal.as_ref().map_or(Ok(()), |journal| journal.close());

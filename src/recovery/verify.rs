@@ -1,15 +1,17 @@
 //! Reads a database through and compares everything with everything.
 
 use std::fmt;
+use std::path::PathBuf;
 
+use super::keeper::Keeper;
 use super::verify_index::verify_indexes;
-use crate::codec::Shape;
+use crate::codec::{KeyBuf, Shape};
 use crate::error::Result;
+use crate::lock::LockTable;
 use crate::table::pager::Keep;
 use crate::table::registry::Registration;
 use crate::table::segment::Segment;
 use crate::table::table_core::TableCore;
-use crate::table::typed::hex;
 use crate::txn::Engine;
 
 /// What a verification found in one table.
@@ -37,6 +39,8 @@ pub struct TableReport {
 pub struct VerifyReport {
     /// One entry a table, in the order in which they were made, and then one an index, called `table.index`.
     pub tables: Vec<TableReport>,
+    /// The folder of the pages. None in memory.
+    pub page_store: Option<PathBuf>,
 }
 
 impl VerifyReport {
@@ -56,12 +60,16 @@ impl fmt::Display for VerifyReport {
             )?;
             table.errors.iter().try_for_each(|error| writeln!(f, "{}: {error}", table.name))?;
         }
-        f.write_str(if self.is_clean() { "clean" } else { "damaged" })
+        match &self.page_store {
+            _ if self.is_clean() => f.write_str("clean"),
+            None => f.write_str("damaged"),
+            Some(folder) => write!(f, "damaged: {}", folder.display()),
+        }
     }
 }
 
 /// Verifies all tables as of one commit, beside readers and writers.
-pub(crate) fn verify(engine: &Engine) -> VerifyReport {
+pub(crate) fn verify(engine: &Engine, keeper: Option<&Keeper>) -> VerifyReport {
     let registration = engine.capture();
     let tables = engine.catalog.tables();
     let mut reports: Vec<TableReport> = tables.iter().map(|table| verify_table(engine, table, &registration)).collect();
@@ -71,7 +79,11 @@ pub(crate) fn verify(engine: &Engine) -> VerifyReport {
             place.map(|at| &mut reports[at]).into_iter().for_each(|report| report.errors.push(error.clone()));
         }
     }
-    VerifyReport { tables: reports }
+    VerifyReport { tables: reports, page_store: keeper.map(Keeper::page_store) }
+}
+
+fn keys(table: &TableCore, low: &[u8], high: Option<&KeyBuf>) -> String {
+    table.show_keys(low, high.map(|high| &**high))
 }
 
 fn verify_table(engine: &Engine, table: &TableCore, registration: &Registration) -> TableReport {
@@ -86,7 +98,7 @@ fn verify_table(engine: &Engine, table: &TableCore, registration: &Registration)
         if let Err(error) =
             verify_segment(engine, (table, shape), segment, registration.number(), &mut report, &mut last)
         {
-            report.errors.push(format!("{error} (keys from {})", hex(segment.low())));
+            report.errors.push(format!("{error} ({})", keys(table, segment.low(), segment.high())));
         }
     }
     report
@@ -118,15 +130,18 @@ fn verify_segment(
         let checksum = bytes.checksum();
         if view.content.stored.is_some_and(|stored| (stored.rows as usize, stored.checksum) != (bytes.len(), checksum))
         {
-            report.errors.push(format!("a page does not have the rows that its list counts (keys from {})", hex(low)));
+            let keys = keys(table, low, high);
+            report.errors.push(format!("a page does not have the rows that its list counts ({keys})"));
         }
         for (key, row) in bytes.iter() {
             if let Some(Err(fault)) = shape.map(|shape| shape.read_value(row)) {
-                report.errors.push(format!("the row under {} does not have the stored shape: {fault}", hex(key)));
+                report
+                    .errors
+                    .push(format!("the row under {} does not have the stored shape: {fault}", table.show_key(key)));
             }
             let inside = key >= &**low && high.is_none_or(|high| key < &**high);
             if !inside || last.as_deref().is_some_and(|last| last >= key) {
-                report.errors.push(format!("the key {} stands in the wrong place", hex(key)));
+                report.errors.push(format!("the key {} stands in the wrong place", table.show_key(key)));
             }
             *last = Some(key.to_vec());
         }

@@ -33,19 +33,39 @@ impl LockFile {
     ///
     /// `AlreadyOpen` if this process, or another one that the text names, has it.
     pub(crate) fn acquire(files: &dyn FileLayer, dir: &Path) -> Result<LockFile> {
-        let canonical = dir.canonicalize().map_err(|error| Error::io("find", dir, error))?;
-        let registered = Registered::new(canonical)?;
+        let registered = Registered::new(dir)?;
         let path = dir.join(names::LOCK);
-        let failed = |error| Error::io("lock", &path, error);
-        let exists = files.list(dir).map_err(failed)?.iter().any(|name| name == names::LOCK);
-        let created = if exists { files.open(&path) } else { files.create(&path) };
+        let created = if exists(files, dir)? { files.open(&path) } else { files.create(&path) };
         let handle = match created {
             // Another process made it in between.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => files.open(&path),
             outcome => outcome,
         }
-        .map_err(failed)?;
-        if !handle.try_lock().map_err(failed)? {
+        .map_err(|error| Error::io("lock", &path, error))?;
+        let lock = Self::of(dir, handle, registered)?;
+        lock.name_owner().map_err(|error| Error::io("write", &path, error))?;
+        Ok(lock)
+    }
+
+    /// Locks a store that is only read, and changes nothing in its folder. None where there is no lock file, or where it
+    /// cannot be opened for writing: then nobody has the store open.
+    ///
+    /// # Errors
+    ///
+    /// As [`acquire`](Self::acquire).
+    pub(crate) fn hold(files: &dyn FileLayer, dir: &Path) -> Result<Option<LockFile>> {
+        let registered = Registered::new(dir)?;
+        if !exists(files, dir)? {
+            return Ok(None);
+        }
+        match files.open(&dir.join(names::LOCK)) {
+            Ok(handle) => Self::of(dir, handle, registered).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn of(dir: &Path, handle: Arc<dyn FileHandle>, registered: Registered) -> Result<LockFile> {
+        if !handle.try_lock().map_err(|error| Error::io("lock", &dir.join(names::LOCK), error))? {
             let owner = read_all(handle.as_ref()).unwrap_or_default();
             return Err(Error::new(
                 ErrorKind::AlreadyOpen,
@@ -56,9 +76,7 @@ impl LockFile {
                 ),
             ));
         }
-        let lock = LockFile { handle, _registered: registered };
-        lock.name_owner().map_err(|error| Error::io("write", &path, error))?;
-        Ok(lock)
+        Ok(LockFile { handle, _registered: registered })
     }
 
     /// Only text for people: whether the store is locked does not depend on it.
@@ -77,6 +95,11 @@ impl Drop for LockFile {
     }
 }
 
+fn exists(files: &dyn FileLayer, dir: &Path) -> Result<bool> {
+    let names = files.list(dir).map_err(|error| Error::io("lock", &dir.join(names::LOCK), error))?;
+    Ok(names.iter().any(|name| name == names::LOCK))
+}
+
 /// What the lock file says, as one line.
 fn owner_text(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -91,7 +114,8 @@ fn owner_text(bytes: &[u8]) -> String {
 struct Registered(PathBuf);
 
 impl Registered {
-    fn new(path: PathBuf) -> Result<Registered> {
+    fn new(dir: &Path) -> Result<Registered> {
+        let path = dir.canonicalize().map_err(|error| Error::io("find", dir, error))?;
         if !OPEN.lock().insert(path.clone()) {
             let text = format!("the store in {} is open in this process: use that handle or close it", path.display());
             return Err(Error::new(ErrorKind::AlreadyOpen, text));
@@ -137,6 +161,25 @@ mod tests {
         let lock = LockFile::acquire(&OsFiles, dir.path()).unwrap();
         let text = String::from_utf8(read_all(lock.handle.as_ref()).unwrap()).unwrap();
         assert!(text.starts_with(&format!("process {} since", std::process::id())), "{text}");
+    }
+
+    #[test]
+    fn a_store_is_held_without_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(LockFile::hold(&OsFiles, dir.path()).unwrap().is_none());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let lock = LockFile::acquire(&OsFiles, dir.path()).unwrap();
+        assert_eq!(LockFile::hold(&OsFiles, dir.path()).unwrap_err().kind(), ErrorKind::AlreadyOpen);
+        drop(lock);
+        std::fs::write(dir.path().join(names::LOCK), "mine").unwrap();
+        let held = LockFile::hold(&OsFiles, dir.path()).unwrap().unwrap();
+        assert_eq!(LockFile::acquire(&OsFiles, dir.path()).unwrap_err().kind(), ErrorKind::AlreadyOpen);
+        drop(held);
+        assert_eq!(std::fs::read(dir.path().join(names::LOCK)).unwrap(), b"mine");
+        // A handle that the registry does not know stands for another process.
+        let handle = OsFiles.open(&dir.path().join(names::LOCK)).unwrap();
+        assert!(handle.try_lock().unwrap());
+        assert_eq!(LockFile::hold(&OsFiles, dir.path()).unwrap_err().kind(), ErrorKind::AlreadyOpen);
     }
 
     #[test]

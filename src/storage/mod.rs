@@ -21,6 +21,7 @@ mod memory;
 mod mirrored;
 mod page_store;
 mod poison;
+mod raw_file;
 mod rein;
 mod room;
 mod root;
@@ -37,7 +38,9 @@ pub(crate) use lock_file::LockFile;
 pub(crate) use memory::MemoryStore;
 pub(crate) use mirrored::MirroredStore;
 pub(crate) use page_store::{PageStore, StoreOp, TreeId};
-pub(crate) use root::{FORMAT, MAX_FREE, Root, RootFile};
+pub(crate) use raw_file::RawFile;
+pub(crate) use root::{FORMAT, MAX_FREE, Root, RootFile, Slots};
+pub(crate) use sled_folder::raw_files;
 pub(crate) use sled_store::SledStore;
 
 /// Names of the files and folders of a store.

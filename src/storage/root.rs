@@ -120,17 +120,7 @@ impl RootFile {
             let text = format!("root file {}: no slot is whole; restore a backup or run repair", path.display());
             return Err(Error::corrupted(text));
         };
-        if !(OLDEST_FORMAT..=FORMAT).contains(&frame.format) {
-            return Err(Error::new(
-                ErrorKind::FormatVersion,
-                format!(
-                    "the store in {} has format {}, this version reads formats {OLDEST_FORMAT} to {FORMAT}: open it with \
-                     a version that reads it, and migrate",
-                    dir.display(),
-                    frame.format
-                ),
-            ));
-        }
+        check_format(dir, &frame)?;
         let root = decode(&frame).ok_or_else(|| {
             Error::corrupted(format!("root file {}: slot {slot} makes no sense; run repair", path.display()))
         })?;
@@ -167,6 +157,62 @@ impl RootFile {
         self.slot = slot;
         Ok(())
     }
+}
+
+/// What the slots of a root file hold, for a repair.
+#[derive(Debug, Default)]
+pub(crate) struct Slots {
+    /// The roots that are whole, the newest first.
+    pub(crate) roots: Vec<Root>,
+    /// Offsets of slots that were written and are not whole.
+    pub(crate) damaged: Vec<u64>,
+}
+
+impl Slots {
+    /// Reads the slots and changes nothing. Without a file there are none.
+    ///
+    /// # Errors
+    ///
+    /// `FormatVersion` if the newest is of another format.
+    pub(crate) fn read(dir: &Path) -> Result<Slots> {
+        let path = dir.join(names::ROOT);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Slots::default()),
+            Err(error) => return Err(Error::io("read the root file", &path, error)),
+        };
+        let mut slots = Slots::default();
+        for offset in [0, SLOT_BYTES] {
+            let slot = bytes.get(offset as usize..).unwrap_or_default();
+            let frame = Frame::read(slot);
+            if let Some(frame) = &frame {
+                check_format(dir, frame)?;
+            }
+            let is_empty = slot.iter().take(SLOT_BYTES as usize).all(|byte| *byte == 0);
+            match frame.as_ref().and_then(decode) {
+                Some(root) => slots.roots.push(root),
+                None if is_empty && bytes.len() as u64 == 2 * SLOT_BYTES => {}
+                None => slots.damaged.push(offset),
+            }
+        }
+        slots.roots.sort_by_key(|root| std::cmp::Reverse(root.number));
+        Ok(slots)
+    }
+}
+
+fn check_format(dir: &Path, frame: &Frame<'_>) -> Result<()> {
+    if (OLDEST_FORMAT..=FORMAT).contains(&frame.format) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::FormatVersion,
+        format!(
+            "the store in {} has format {}, this version reads formats {OLDEST_FORMAT} to {FORMAT}: open it with a \
+             version that reads it, and migrate",
+            dir.display(),
+            frame.format
+        ),
+    ))
 }
 
 /// A slot whose checksum is right.

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::sled_log;
+use super::sled_log::{self, LogBefore};
 
 /// sled's one file of data.
 const DATA: &str = "db";
@@ -18,6 +18,19 @@ const SNAPSHOT_PREFIX: &str = "snap.";
 const UNFINISHED_SUFFIX: &str = ".generating";
 const ASIDE_PREFIX: &str = "aside.";
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(50);
+
+/// The files in which values can be, for a repair to search: sled's data, and what it puts into files of their own.
+pub(crate) fn raw_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = vec![folder.join(DATA)];
+    let blobs = folder.join(BLOBS);
+    if blobs.is_dir() {
+        for entry in fs::read_dir(blobs)? {
+            paths.push(entry?.path());
+        }
+    }
+    paths.retain(|path| path.is_file());
+    Ok(paths)
+}
 
 /// A folder of sled's, beside the copy of its settings.
 #[derive(Debug, Clone)]
@@ -116,16 +129,30 @@ impl SledFolder {
         Ok(free)
     }
 
+    /// Keeps what opening may overwrite.
+    pub(super) fn keep_log(&self) -> io::Result<LogBefore> {
+        match self.open_data() {
+            Ok(data) => LogBefore::keep(Some(data), self.covered()?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => LogBefore::keep(None, 0),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A handle of our own on the data, to sync it with: sled's flush only asks the system to begin writing.
     pub(super) fn open_data(&self) -> io::Result<File> {
         File::options().read(true).write(true).open(self.path.join(DATA))
     }
 
-    /// Renames snapshots so that sled does not find them and builds its state from its log alone. Returns the names
-    /// that they had and have.
+    /// Renames snapshots, if one is damaged, so that sled does not find them and builds its state from its log alone.
+    /// Returns the names that they had and have. Where all of them are whole it is the log that is damaged, and reading
+    /// all of it would make sled overwrite what it takes for torn.
     pub(super) fn set_snapshots_aside(&self) -> io::Result<Vec<(PathBuf, PathBuf)>> {
         let mut moved = Vec::new();
-        for snapshot in self.snapshots()? {
+        let snapshots = self.snapshots()?;
+        if snapshots.iter().all(|snapshot| snapshot_is_whole(snapshot)) {
+            return Ok(moved);
+        }
+        for snapshot in snapshots {
             let name = snapshot.file_name().unwrap_or_default().to_string_lossy();
             let aside = self.path.join(format!("{ASIDE_PREFIX}{name}"));
             fs::rename(&snapshot, &aside)?;
@@ -198,6 +225,13 @@ pub(super) fn retry<T, E>(
         std::thread::sleep(pause);
         pause = (pause * 2).min(RETRY_PAUSE_MAX);
     }
+}
+
+/// sled ends a snapshot with a length, and with the checksum of what is before that.
+fn snapshot_is_whole(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|bytes| {
+        bytes.split_last_chunk::<12>().is_some_and(|(rest, end)| crc32fast::hash(rest).to_le_bytes() == end[8..])
+    })
 }
 
 /// sled ends its settings with a checksum, and goes on with a warning where it does not fit.

@@ -2,7 +2,8 @@
 //!
 //! While it opens, the engine takes a segment of its log that it cannot read for one that was torn, ends its log there and
 //! overwrites the segments behind with a mark. So one bad sector, or one read that failed, would destroy what is good. A
-//! read that fails here is an error instead, and nothing is touched.
+//! read that fails here is an error instead, and nothing is touched. What was read wrong cannot be told from what was
+//! torn; so the end of the log is kept in memory meanwhile, and put back if the store is refused.
 //!
 //! The engine reads the head of each segment, and all of the segments that its newest snapshot does not cover. Of those
 //! without a valid head, which are free, it reads no more. A store that was closed is covered to its end, so little more
@@ -12,12 +13,16 @@
 //! showing bytes that it has given up writing, also to the next process; what is built on them would be lost with them
 //! when the power goes. Of a free segment that is the head alone: it must not become valid again.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::rein::SEGMENT_BYTES;
 
 const HEAD_BYTES: usize = 20;
+/// Most bytes of a log that are kept while it is opened.
+const KEPT_BYTES: usize = 64 << 20;
 /// Positions are stored with these bits turned over.
 const POSITION_MASK: u64 = i64::MAX as u64;
 
@@ -34,6 +39,45 @@ pub(super) fn write_again(log: &File, covered: u64) -> io::Result<u64> {
     })?;
     log.sync_data()?;
     Ok(read)
+}
+
+/// What opening may overwrite of a log, as it was before: the engine takes for torn what it cannot read, and so it would
+/// destroy what a repair could save.
+#[derive(Debug)]
+pub(crate) struct LogBefore {
+    log: Option<File>,
+    /// By position in the log: offset in the file, and bytes.
+    segments: BTreeMap<u64, (u64, Vec<u8>)>,
+}
+
+impl LogBefore {
+    /// Keeps what opening will read, the end of the log first, up to [`KEPT_BYTES`].
+    pub(super) fn keep(log: Option<File>, covered: u64) -> io::Result<LogBefore> {
+        let segments = RefCell::new(BTreeMap::new());
+        if let Some(log) = &log {
+            read_through(log, covered, |_, at, bytes| {
+                if let Some(position) = position(bytes.get(..HEAD_BYTES).unwrap_or_default()) {
+                    let mut segments = segments.borrow_mut();
+                    segments.insert(position, (at, bytes.to_vec()));
+                    if segments.len() * SEGMENT_BYTES > KEPT_BYTES {
+                        segments.pop_first();
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(LogBefore { log, segments: segments.into_inner() })
+    }
+
+    /// Puts back what opening has changed. Nobody may have the log open.
+    pub(crate) fn put_back(&self) -> io::Result<()> {
+        let Some(mut log) = self.log.as_ref() else { return Ok(()) };
+        for (at, bytes) in self.segments.values() {
+            log.seek(SeekFrom::Start(*at))?;
+            log.write_all(bytes)?;
+        }
+        log.sync_data()
+    }
 }
 
 /// Shows each place that opening reads to `read`, with what stands there.
@@ -116,6 +160,32 @@ mod tests {
         let count = read_through(&log, 2 * SEGMENT + 5, keep).unwrap();
         assert_eq!(count, 2 * SEGMENT + 3 * HEAD_BYTES as u64 + 10);
         assert_eq!(read.into_inner(), [(1, SEGMENT_BYTES), (2, 20), (3, 20), (4, SEGMENT_BYTES), (5, 10)]);
+    }
+
+    #[test]
+    fn what_opening_overwrites_is_put_back() {
+        const SEGMENT: u64 = SEGMENT_BYTES as u64;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let mut log = File::create_new(&path).unwrap();
+        for at in 0..40 {
+            log.seek(SeekFrom::Start(at * SEGMENT)).unwrap();
+            // The oldest of the log lie at its end.
+            log.write_all(&head((40 - at) * SEGMENT)).unwrap();
+            log.write_all(&[at as u8; 1_000]).unwrap();
+        }
+        log.set_len(40 * SEGMENT).unwrap();
+        let good = fs::read(&path).unwrap();
+        let open = || Some(File::options().read(true).write(true).open(&path).unwrap());
+        let before = LogBefore::keep(open(), 5 * SEGMENT).unwrap();
+        fs::write(&path, vec![9; 40 * SEGMENT_BYTES]).unwrap();
+        before.put_back().unwrap();
+        let now = fs::read(&path).unwrap();
+        let same =
+            |at: usize| now[at * SEGMENT_BYTES..][..SEGMENT_BYTES] == good[at * SEGMENT_BYTES..][..SEGMENT_BYTES];
+        assert!((0..32).all(same), "the end of the log, as much as is kept");
+        assert!(!(32..40).any(same));
+        LogBefore::keep(None, 0).unwrap().put_back().unwrap();
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!   `Poisoned`, and callers of the writing thread give up when it does not move for [`STALL_LIMIT`].
 //! - **Its iterators never end after an error**, so a scan stops at the first.
 //! - **It overwrites what it cannot read** while it opens, so all of that is read once before, and written again in case
-//!   an earlier sync failed.
+//!   an earlier sync failed. What it overwrites in a store that is refused is put back.
 //! - **Its snapshot is only written while it opens**, and damage behind the snapshot makes it panic. So closing a store
 //!   that was written opens it once more.
 //! - **It hangs on a full disk.** So values are refused while there is still some room ([`room`](super::room)).
@@ -33,6 +33,7 @@ use super::poison::Poison;
 use super::rein::{self, Rein, SEGMENT_BYTES};
 use super::room;
 use super::sled_folder::{SledFolder, retry};
+use super::sled_log::LogBefore;
 use super::work_queue::{Lost, Progress, WorkQueue};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -89,12 +90,17 @@ impl SledStore {
     ///
     /// `Corrupted` if sled cannot open its files, `AlreadyOpen` if another process has them.
     pub(crate) fn open(dir: &Path, name: &str) -> Result<SledStore> {
+        Ok(Self::open_with(dir, name, STALL_LIMIT, room::LEAST)?.0)
+    }
+
+    /// The same, for a caller who may find that what is in the store is damaged: he closes it then, and puts the log back.
+    pub(crate) fn open_and_keep(dir: &Path, name: &str) -> Result<(SledStore, LogBefore)> {
         Self::open_with(dir, name, STALL_LIMIT, room::LEAST)
     }
 
     /// As [`open`](SledStore::open), for a copy of a store: leaves the last of the disk to the store itself.
     pub(crate) fn open_copy(dir: &Path, name: &str) -> Result<SledStore> {
-        Self::open_with(dir, name, STALL_LIMIT, room::LEAST_FOR_COPIES)
+        Ok(Self::open_with(dir, name, STALL_LIMIT, room::LEAST_FOR_COPIES)?.0)
     }
 
     /// The copy is the store itself from now on.
@@ -102,14 +108,14 @@ impl SledStore {
         self.inner.least_room.store(room::LEAST, Ordering::Relaxed);
     }
 
-    fn open_with(dir: &Path, name: &str, stall_limit: Duration, least_room: u64) -> Result<SledStore> {
+    fn open_with(dir: &Path, name: &str, stall_limit: Duration, least_room: u64) -> Result<(SledStore, LogBefore)> {
         let folder = SledFolder::new(dir, name);
         let failed = |error| Error::io("open the page store in", folder.path(), error);
         folder.prepare().map_err(failed)?;
         if rein::is_on() && !folder.write_again(LOCK_WAIT).map_err(failed)? {
             return Err(locked(folder.path()));
         }
-        let db = open_db(&folder)?;
+        let (db, before) = open_db(&folder)?;
         folder.settle().map_err(failed)?;
         let data = folder.open_data().map_err(failed)?;
         let mut trees = BTreeMap::new();
@@ -133,7 +139,7 @@ impl SledStore {
             syncs: 0,
         };
         let queue = WorkQueue::start("gangline-pages", writer, progress, stall_limit)?;
-        Ok(SledStore { inner, queue })
+        Ok((SledStore { inner, queue }, before))
     }
 
     /// Removes the folder `name` of `dir` with all that is in it. No store may be open there.
@@ -379,7 +385,7 @@ impl Writer {
         let mut free = folder.wait_unlocked(LOCK_WAIT).map_err(failed)?;
         if free && self.wrote {
             folder.check_readable().map_err(failed)?;
-            let db = open_db(folder)?;
+            let (db, _) = open_db(folder)?;
             self.progress.step();
             fenced(folder.path(), "close", || {
                 drop(db);
@@ -393,8 +399,8 @@ impl Writer {
 }
 
 /// Opens sled. If it cannot read its files, tries once more without its snapshot, which it can do without.
-fn open_db(folder: &SledFolder) -> Result<sled::Db> {
-    let error = match open_db_once(folder) {
+fn open_db(folder: &SledFolder) -> Result<(sled::Db, LogBefore)> {
+    let error = match open_or_leave(folder) {
         Err(error) if error.kind() == ErrorKind::Corrupted => error,
         outcome => return outcome,
     };
@@ -404,10 +410,25 @@ fn open_db(folder: &SledFolder) -> Result<sled::Db> {
     }
     // Now all of the log is read.
     let readable = folder.check_readable().map_err(|error| Error::io("read the page store in", folder.path(), error));
-    readable.and_then(|_| open_db_once(folder)).map_err(|_| {
+    readable.and_then(|_| open_or_leave(folder)).map_err(|_| {
         folder.put_snapshots_back(&moved);
         error
     })
+}
+
+/// Opens sled. If it cannot read its files, they are left as they were.
+fn open_or_leave(folder: &SledFolder) -> Result<(sled::Db, LogBefore)> {
+    let before = folder.keep_log().map_err(|error| Error::io("read the page store in", folder.path(), error))?;
+    match open_db_once(folder) {
+        Ok(db) => Ok((db, before)),
+        Err(error) => {
+            if error.kind() == ErrorKind::Corrupted {
+                // The first error is the one to report.
+                let _ = before.put_back();
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Opens sled, as often as it takes for an earlier handle to let go.

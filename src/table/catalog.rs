@@ -228,7 +228,7 @@ pub(crate) fn check_definition(stored: &Definition, program: &Definition) -> Res
             stored.version, program.version
         ));
     }
-    if stored.key_shape != program.key_shape {
+    if stored.key_shape != program.key_shape && stored.key_shape != Definition::UNKNOWN_KEYS {
         return refuse(format!(
             "the keys of table {name:?} are stored as {}, the program has {}; use the stored type or another table",
             stored.key_shape, program.key_shape

@@ -76,7 +76,13 @@ fn seal(kind: FrameKind, identity: PageIdentity, body: &[u8]) -> Vec<u8> {
 }
 
 /// Reads one entry of a page list and adds its pages.
-fn open_page_list(table: u32, segment: u64, id: u64, bytes: &[u8], pages: &mut Vec<ListedPage>) -> Result<()> {
+pub(crate) fn open_page_list(
+    table: u32,
+    segment: u64,
+    id: u64,
+    bytes: &[u8],
+    pages: &mut Vec<ListedPage>,
+) -> Result<()> {
     let identity = PageIdentity { table, segment, page: id, commit: 0 };
     let read = || -> Result<Vec<ListedPage>, WireFault> {
         let (chunked, body) = match open_as(FrameKind::ChunkedPageList, &identity, bytes) {
@@ -156,7 +162,7 @@ fn segment_key(kind: u8, table: u32, segment: u64, checkpoint: u64) -> Vec<u8> {
     key
 }
 
-fn catalog_key(table: u32, checkpoint: u64, part: u16) -> Vec<u8> {
+pub(crate) fn catalog_key(table: u32, checkpoint: u64, part: u16) -> Vec<u8> {
     let mut key = vec![CATALOG];
     key.extend_from_slice(&table.to_be_bytes());
     key.extend_from_slice(&checkpoint.to_be_bytes());

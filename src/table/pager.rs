@@ -13,7 +13,6 @@ use super::read_ahead::ReadAhead;
 use super::registry::Registry;
 use super::segment::{GoneSegment, PageList, Segment};
 use super::table_core::TableCore;
-use super::typed::hex;
 use crate::codec::PageBytes;
 use crate::error::{Error, Result};
 use crate::storage::PageStore;
@@ -319,8 +318,7 @@ fn key_range(table: &TableCore, slot: &Arc<PageSlot>) -> String {
                 let at = list.slots.iter().position(|listed| Arc::ptr_eq(listed, slot))?;
                 let low = if at == 0 { segment.low() } else { &list.lows[at] };
                 let high = list.lows.get(at + 1).or(segment.high());
-                let high = high.map_or("the end".to_owned(), |high| hex(high));
-                Some(format!(" (keys from {} up to {high})", hex(low)))
+                Some(format!(" ({})", table.show_keys(low, high.map(|high| &**high))))
             })?
         };
         directory.segments().iter().find_map(covers).unwrap_or_default()

@@ -31,6 +31,11 @@ pub(crate) struct Definition {
     pub(crate) index: Option<IndexOf>,
 }
 
+impl Definition {
+    /// The key shape of a table whose own was lost: its keys are read as whatever the program says.
+    pub(crate) const UNKNOWN_KEYS: &str = "";
+}
+
 /// Rows that are looked at to complete a stored shape. What they all leave open (the inside of an option that is never
 /// there, say) stays open.
 const LOOKS: u32 = 64;
@@ -106,6 +111,13 @@ impl TableCore {
 
     pub(crate) fn definition(&self) -> Definition {
         self.definition.read().clone()
+    }
+
+    /// A range of keys as text, with the keys as the program writes them.
+    pub(crate) fn show_keys(&self, low: &[u8], high: Option<&[u8]>) -> String {
+        let low = if low.is_empty() { "the first".to_owned() } else { self.show_key(low) };
+        let high = high.map_or("the end".to_owned(), |high| self.show_key(high));
+        format!("keys from {low} up to {high}")
     }
 
     /// Says what it is from now on. What the program says must then be compared anew.

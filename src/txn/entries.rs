@@ -57,7 +57,7 @@ impl Transaction {
             for same in all.chunk_by(|a, b| a.entry == b.entry) {
                 if let Some(row) = self.outcome(table, index, same)? {
                     let row = row.map(|row| index.entry_row(&same[0].entry, row));
-                    state.writes.put_entry(&index.core, same[0].entry.clone(), row.as_deref());
+                    state.writes.write_bytes(&index.core, same[0].entry.clone(), row.as_deref());
                 }
             }
         }

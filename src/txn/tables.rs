@@ -84,6 +84,18 @@ impl Engine {
         Ok(core)
     }
 
+    /// Replaces the stored row shape of a table by one that says more.
+    pub(crate) fn replace_shape(&self, core: &TableCore, row_shape: Shape) -> Result<()> {
+        let definition = Definition { row_shape, ..core.definition() };
+        self.commit_catalog(
+            || definitions_record(std::slice::from_ref(&definition)),
+            |_| {
+                core.set_row_shape(definition.row_shape.clone());
+                self.catalog.mark_dirty(core.id());
+            },
+        )
+    }
+
     /// Makes tables and indexes, in one commit. Gives the first of them.
     pub(crate) fn commit_tables(&self, definitions: Vec<Definition>) -> Result<Arc<TableCore>> {
         let ids: Vec<u64> = definitions.iter().map(|_| self.pager.fresh_id()).collect();
@@ -117,16 +129,11 @@ impl Engine {
                 format!("the rows of table {:?} have another shape: {difference}", table.name()),
             ));
         }
+        let complete = after.row_shape.is_complete();
         if after != before {
-            self.commit_catalog(
-                || definitions_record(std::slice::from_ref(&after)),
-                |_| {
-                    core.set_row_shape(after.row_shape.clone());
-                    self.catalog.mark_dirty(core.id());
-                },
-            )?;
+            self.replace_shape(&core, after.row_shape)?;
         }
-        core.looked_at(after.row_shape.is_complete());
+        core.looked_at(complete);
         drop(checking);
         Ok(core)
     }

@@ -16,7 +16,7 @@ use crate::table::typed::decode_one;
 /// What is charged for a write beside its bytes: record and tree overhead.
 const WRITE_OVERHEAD: usize = 16;
 
-/// The image of a row: encoded in the set's arena, and decoded.
+/// The image of a row: encoded in the set's arena, and decoded where its type is known.
 pub(crate) struct RowImage {
     range: Range<usize>,
     /// None for an entry of an index.
@@ -137,15 +137,15 @@ impl WriteSet {
         self.table_mut(core).rows.insert(key, Write { image: None });
     }
 
-    /// Adds an entry of an index, or its removal.
-    pub(crate) fn put_entry(&mut self, index: &Arc<TableCore>, key: KeyBuf, row: Option<&[u8]>) {
+    /// Adds a row of which only the bytes are known (an entry of an index, say), or its removal.
+    pub(crate) fn write_bytes(&mut self, table: &Arc<TableCore>, key: KeyBuf, row: Option<&[u8]>) {
         self.bytes += key.len() + row.map_or(0, <[u8]>::len) + WRITE_OVERHEAD;
         let image = row.map(|row| {
             let start = self.arena.len();
             self.arena.extend_from_slice(row);
             RowImage { range: start..self.arena.len(), row: None, heap: 0 }
         });
-        self.table_mut(index).rows.insert(key, Write { image });
+        self.table_mut(table).rows.insert(key, Write { image });
     }
 
     /// The row of an entry that was put.
@@ -195,7 +195,7 @@ impl WriteSet {
     /// of the row types, so it is done before any latch.
     pub(crate) fn own_rows(&mut self) {
         for write in self.tables.iter_mut().flat_map(|table| table.rows.values_mut()) {
-            if let Some(RowImage { row: Some(row), .. }) = &mut write.image
+            if let Some(row) = write.image.as_mut().and_then(|image| image.row.as_mut())
                 && Arc::get_mut(row).is_none()
             {
                 *row = AnyRow::duplicate(&**row);

@@ -41,6 +41,7 @@ mod owned;
 mod parallel;
 mod pool;
 mod query;
+mod repair;
 mod restarts;
 mod row_types;
 mod snapshots;

@@ -15,6 +15,9 @@ pub(super) const ROWS: u64 = 24_000;
 /// Commits after the load.
 pub(super) const LATER: u64 = 400;
 const ROWS_A_COMMIT: u64 = 500;
+/// How often the rows are written before: enough that the journal does not reach back to the first commit, so that a
+/// repair needs the pages.
+const ROUNDS_BEFORE: u64 = 3;
 
 pub(super) const ITEMS: Table<u64, Item> = Table::new("items");
 /// The number of the last commit, in its only row.
@@ -27,6 +30,11 @@ pub(super) struct Item {
 }
 
 impl Item {
+    /// Whether it was under this key at some time.
+    pub(super) fn is_known(&self, key: u64) -> bool {
+        *self == Item::of(key, self.commit)
+    }
+
     fn of(key: u64, commit: u64) -> Item {
         let fill = char::from(b'a' + ((key + commit) % 26) as u8);
         Item { commit, text: std::iter::repeat_n(fill, 300 + (key * 31 + commit) as usize % 200).collect() }
@@ -57,11 +65,17 @@ pub(super) fn open(store: &Path) -> gangline::Result<Db> {
 pub fn make(store: &Path, close: bool) -> Result<(), Failure> {
     let options = Options::new().segment_rows(48).journal_bytes(64 << 20).durability(Durability::Eventual);
     let db = options.open(store)?;
-    for first in (0..ROWS).step_by(ROWS_A_COMMIT as usize) {
-        let keys = first..(first + ROWS_A_COMMIT).min(ROWS);
-        db.transact(|tx| keys.clone().try_for_each(|key| tx.put(ITEMS, key, Item::of(key, 0))))?;
+    for round in (0..=ROUNDS_BEFORE).rev() {
+        for first in (0..ROWS).step_by(ROWS_A_COMMIT as usize) {
+            let keys = first..(first + ROWS_A_COMMIT).min(ROWS);
+            db.transact(|tx| keys.clone().try_for_each(|key| tx.put(ITEMS, key, Item::of(key, round << 32))))?;
+        }
+        db.checkpoint()?;
     }
-    db.checkpoint()?;
+    let journal = store.join("journal/0000000001.journal");
+    if journal.exists() {
+        return Err(Failure(format!("{} still has the first commits", journal.display())));
+    }
     for commit in 1..=LATER {
         // The closed store has a second checkpoint with changes of its own; the killed one has them in its journal.
         db.transact(|tx| {

@@ -60,14 +60,7 @@ impl Verdict {
 
 /// Looks at a store. Whether the answer is good enough is for the parent to say.
 pub fn look(store: &Path) -> Result<Verdict, Failure> {
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        // Paths of other crates are absolute.
-        if info.location().is_some_and(|place| place.file().starts_with("src/")) {
-            PANICS.fetch_add(1, Ordering::Relaxed);
-        }
-        before(info);
-    }));
+    let panics = panics_of_our_own();
     let verdict = match open(store) {
         Err(error) => refused(store, &error),
         Ok(db) => {
@@ -77,9 +70,31 @@ pub fn look(store: &Path) -> Result<Verdict, Failure> {
             verdict
         }
     };
-    match PANICS.load(Ordering::Relaxed) {
+    match panics.count() {
         0 => Ok(verdict),
         count => Ok(Verdict::Wrong(format!("{count} panics of our own, and {}", verdict.line()))),
+    }
+}
+
+/// Begins to count the panics in the library's own sources, also those that are caught.
+pub(super) fn panics_of_our_own() -> Panics {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        // Paths of other crates are absolute.
+        if info.location().is_some_and(|place| place.file().starts_with("src/")) {
+            PANICS.fetch_add(1, Ordering::Relaxed);
+        }
+        before(info);
+    }));
+    Panics
+}
+
+/// The count.
+pub(super) struct Panics;
+
+impl Panics {
+    pub(super) fn count(&self) -> u64 {
+        PANICS.load(Ordering::Relaxed)
     }
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Whatever is damaged, the store must give the right rows or a typed error that names the place: never wrong rows, never
 //! fewer, no panic, no hang. What a damage costs is counted too: where sled still opens, all but the damaged pages must
-//! read, at least 99 of 100 rows; where it does not, a repair is needed, which is counted apart.
+//! read, at least 99 of 100 rows. Whatever does not open, or not read as a whole, is repaired: after one changed byte that
+//! must save at least 99 of 100 rows.
 
 mod damage;
 pub mod data;
 pub mod look;
+pub mod repaired;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,6 +24,7 @@ use crate::trial::{self, Ending};
 use damage::Damage;
 use data::ROWS;
 use look::Verdict;
+use repaired::{Repaired, Repairs};
 
 /// The longest that opening and reading may take. A sled that hangs is given up after one minute.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -120,6 +123,8 @@ enum Outcome {
 pub struct Summary {
     /// In all.
     pub all: Counts,
+    /// What repairs saved.
+    pub repairs: Repairs,
     /// By store and file.
     pub files: BTreeMap<String, Counts>,
     /// What opening and reading said, without numbers.
@@ -133,7 +138,12 @@ impl Summary {
         let all: Vec<String> =
             self.all.words().split(' ').collect::<Vec<_>>().chunks(2).map(|pair| pair.join(" ") + "\n").collect();
         let reasons = self.reasons.iter().map(|(text, count)| format!("said {count} times: {text}\n"));
-        files.collect::<String>() + &reasons.collect::<String>() + &all.concat()
+        files.collect::<String>() + &reasons.collect::<String>() + &all.concat() + &self.repairs.to_string()
+    }
+
+    /// Whether something must not be.
+    pub fn is_bad(&self) -> bool {
+        self.all.is_bad() || self.repairs.is_bad()
     }
 }
 
@@ -187,7 +197,13 @@ fn one(original: &Original, seed: u64, flip: u64, copy: &Path, summary: &Mutex<(
     original.write(copy, file, damage)?;
     let mut child = trial::ourselves(&["flip-look", "--store"])?;
     let ending = trial::run(child.arg(copy), PATIENCE)?;
-    let outcome = judge(&ending, original.closed, name, matches!(damage, Damage::Cut { .. }));
+    let is_cut = matches!(damage, Damage::Cut { .. });
+    let outcome = judge(&ending, original.closed, name, is_cut);
+    let repaired = match outcome {
+        Outcome::Right | Outcome::Tail => None,
+        // As the opening has left it.
+        _ => Some(Repaired::of(copy, &copy.with_extension("mended"))?),
+    };
     let kind = if original.closed { "closed" } else { "killed" };
     let mut summary = summary.lock();
     if let Ending::Said(text) = &ending
@@ -198,13 +214,15 @@ fn one(original: &Original, seed: u64, flip: u64, copy: &Path, summary: &Mutex<(
     }
     summary.0.all.add(outcome);
     summary.0.files.entry(format!("{kind}/{}", group(name))).or_default().add(outcome);
-    if [Outcome::Silent, Outcome::Panic, Outcome::Hang, Outcome::Below99].contains(&outcome) && summary.1 < KEPT {
+    let mended = repaired.as_ref().is_none_or(|repaired| summary.0.repairs.add(repaired, is_cut));
+    let bad = [Outcome::Silent, Outcome::Panic, Outcome::Hang, Outcome::Below99].contains(&outcome);
+    if (bad || !mended) && summary.1 < KEPT {
         summary.1 += 1;
         let kept = copy.with_extension(format!("flip-{flip}"));
         original.write(&kept, file, damage)?;
         let text = format!(
-            "flip {flip}, {kind} store, {name}: {damage}: {outcome:?}: {ending:?}\n  again, on a copy: \
-             gangline-torture flip-look --store {}\n",
+            "flip {flip}, {kind} store, {name}: {damage}: {outcome:?}: {ending:?}, repaired: {repaired:?}\n  again, on a \
+             copy: gangline-torture flip-look --store {}, or flip-repair --store and --into\n",
             kept.display()
         );
         std::io::stderr().write_all(text.as_bytes())?;

@@ -26,7 +26,7 @@ fn index(db: &Db, name: &str) -> Arc<IndexCore> {
 /// Changes an entry behind everybody's back.
 fn spoil(db: &Db, index: &IndexCore, (key, row): (KeyBuf, KeyBuf), there: bool) {
     let mut writes = WriteSet::default();
-    writes.put_entry(&index.core, key, there.then_some(&row[..]));
+    writes.write_bytes(&index.core, key, there.then_some(&row[..]));
     let committed = db.engine().apply(writes).unwrap();
     db.engine().finish(committed, Durability::Eventual).unwrap();
 }

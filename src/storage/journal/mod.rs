@@ -29,6 +29,7 @@ mod group;
 pub(crate) mod image;
 mod record;
 mod recover;
+mod salvage;
 mod space;
 mod state;
 mod writer;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 pub(crate) use record::Payload;
 pub(crate) use recover::{TailInfo, replay};
+pub(crate) use salvage::{Damage, salvage};
 pub(crate) use space::Reservation;
 pub(crate) use writer::Journal;
 

@@ -171,9 +171,10 @@ impl Link {
         Payload::new(bytes)
     }
 
-    pub(super) fn decode(record: &Record<'_>) -> Option<Link> {
-        let bytes = <&[u8; LINK_PAYLOAD_BYTES]>::try_from(record.payload).ok()?;
-        (record.head.commit == 0).then(|| Link {
+    /// From a record's commit number and payload.
+    pub(super) fn decode(commit: u64, payload: &[u8]) -> Option<Link> {
+        let bytes = <&[u8; LINK_PAYLOAD_BYTES]>::try_from(payload).ok()?;
+        (commit == 0).then(|| Link {
             end: Position { file: u64_at(bytes, 0), offset: u64_at(bytes, 8) },
             chain: u32_at(bytes, 16),
             last_commit: u64_at(bytes, 20),

@@ -126,7 +126,7 @@ impl Walk<'_> {
         let identity = Identity::read(&bytes, number);
         let link = identity.and_then(|identity| {
             Record::read(&bytes, FIRST_RECORD as usize, identity.seed, identity.chain)
-                .and_then(|record| Link::decode(&record))
+                .and_then(|record| Link::decode(record.head.commit, record.payload))
         });
         Ok((identity, link))
     }

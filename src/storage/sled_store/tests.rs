@@ -286,12 +286,41 @@ fn a_scan_ends_at_the_first_entry_that_cannot_be_read() {
 }
 
 #[test]
+fn a_log_that_cannot_be_opened_is_left_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), NAME).unwrap();
+    store.write((0..1_000_u32).map(|key| put(TABLE, &key.to_be_bytes(), &[7; 4000])).collect()).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let data = dir.path().join(NAME).join("db");
+    let good = fs::read(&data).unwrap();
+    let mut refused = 0;
+    for part in 1..12 {
+        // Without a snapshot all of the log is read.
+        names(&dir, "snap.").iter().for_each(|name| fs::remove_file(dir.path().join(NAME).join(name)).unwrap());
+        let mut bytes = good.clone();
+        let at = bytes.len() / 12 * part;
+        bytes[at] ^= 0x20;
+        fs::write(&data, &bytes).unwrap();
+        match SledStore::open(dir.path(), NAME) {
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Corrupted);
+                assert!(fs::read(&data).unwrap() == bytes, "opening changed what it refused");
+                refused += 1;
+            }
+            Ok(store) => store.close().unwrap(),
+        }
+    }
+    assert!(refused > 0, "no damage was found");
+}
+
+#[test]
 fn a_writing_thread_that_hangs_poisons_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(dir.path(), NAME).unwrap();
     store.write(vec![put(TABLE, b"key", b"value")]).unwrap();
     store.close().unwrap();
-    let store = SledStore::open_with(dir.path(), NAME, Duration::from_millis(50), 0).unwrap();
+    let store = SledStore::open_with(dir.path(), NAME, Duration::from_millis(50), 0).unwrap().0;
     let gate = Arc::new(Mutex::new(()));
     let shut = gate.lock();
     let for_job = Arc::clone(&gate);

@@ -5,6 +5,7 @@ mod failure;
 mod group;
 mod power;
 mod replaying;
+mod salvaging;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
