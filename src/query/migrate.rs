@@ -86,12 +86,8 @@ pub(crate) fn migrate(
 ) -> Result<()> {
     let (allowance, mut act) = (Allowance::of(&engine.pager), BulkAct::default());
     for migration in migrations {
-        if let Err(error) = migration.add(engine, &allowance, &mut act, site) {
-            drop(act);
-            // Those that were made for it. Where this fails too, the next opening does it.
-            let _ = engine.drop_unready_indexes();
-            return Err(error);
-        }
+        // Where it fails, the indexes that were made for it are dropped by the next opening.
+        migration.add(engine, &allowance, &mut act, site)?;
     }
     if act.definitions.is_empty() {
         return Ok(());
