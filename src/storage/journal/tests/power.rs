@@ -67,7 +67,9 @@ fn what_was_acknowledged_survives_power_cuts() {
 fn records_that_a_failed_sync_lost_are_written_again_when_they_are_believed() {
     let dir = Path::new("/store/journal");
     let files = PowerFiles::new();
-    let (journal, start) = new_journal(files.clone(), dir, small());
+    // The whole file is made ready at once, so that nobody syncs it afterwards but for a commit.
+    let options = || JournalOptions { chunk_bytes: small().file_bytes, ..small() };
+    let (journal, start) = new_journal(files.clone(), dir, options());
     let first = commit(&journal, 1).unwrap();
     journal.wait_synced(first).unwrap();
     files.lose_next_sync(&path_of(dir, 1));
@@ -77,7 +79,7 @@ fn records_that_a_failed_sync_lost_are_written_again_when_they_are_believed() {
     // The system still shows the record, so the commit counts, and must be there after a power cut too.
     let (numbers, tail) = replayed(files.as_ref(), dir, start, None).unwrap();
     assert_eq!(numbers, [1, 2]);
-    let journal = Journal::create(files.clone(), dir, tail.next_file, Some(tail), small()).unwrap();
+    let journal = Journal::create(files.clone(), dir, tail.next_file, Some(tail), options()).unwrap();
     commit(&journal, 3).unwrap();
     journal.sync().unwrap();
     let after = files.cut(|| false);
