@@ -157,6 +157,7 @@ impl<'a> Running<'a> {
             Op::Last { table } | Op::Full { table } | Op::Len { table } => {
                 self.range(self.world.keys.table(*table), all)
             }
+            Op::RemoveRange { keys } => keys.clone().try_for_each(|key| self.remove(key)),
             Op::Update { table, remainder } => self.update(*table, *remainder),
             // Names are ours alone.
             Op::Lock { .. } => Ok(()),
