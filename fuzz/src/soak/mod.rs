@@ -1,7 +1,7 @@
 //! A long run under a small memory budget: memory must stay flat, the disk bounded, the data whole.
 //!
 //! Threads move money between random rows, take rows out at one end of the table and put new ones in at the other, read
-//! rows and ranges, and now and then all of it. Checkpoints go on all the time; backups ([`copies`]) and compactions are
+//! rows and ranges, and now and then all of it. Checkpoints go on all the time; backups (`copies`) and compactions are
 //! made beside them. Each minute a line says how much memory and disk are used.
 
 mod copies;
