@@ -270,16 +270,11 @@ impl<'a> Writer<'a> {
             let low = if at == 0 { segment.low().clone() } else { list.lows[at].clone() };
             pages.push(ListedPage { low, stored: self.page(table, segment, slot)? });
         }
-        let (lists, entries) = list_entries(&self.engine.pager, table.id(), segment.id, self.number, &pages);
+        let (stored, entries) = list_entries(&self.engine.pager, table.id(), segment.id, self.number, &pages);
         entries.into_iter().try_for_each(|entry| self.put(entry))?;
         let old = segment.stored().map(|stored| stored.lists).unwrap_or_default();
         self.later
             .extend(old.into_iter().map(|id| remove_page(table.id(), PageAddress { segment: segment.id, page: id })));
-        let stored = StoredSegment {
-            lists,
-            rows: pages.iter().map(|page| u64::from(page.stored.rows)).sum(),
-            checksum: pages.iter().fold(0, |sum, page| sum.wrapping_add(page.stored.checksum)),
-        };
         let entry = DirectoryEntry {
             table: table.id(),
             segment: segment.id,

@@ -37,6 +37,13 @@ pub(crate) struct ListedPage {
     pub(crate) stored: StoredPage,
 }
 
+/// Rows and checksum of the pages of a list together, as the directory has them.
+pub(crate) fn counts(pages: &[ListedPage]) -> (u64, u64) {
+    pages.iter().fold((0, 0), |(rows, checksum): (u64, u64), page| {
+        (rows + u64::from(page.stored.rows), checksum.wrapping_add(page.stored.checksum))
+    })
+}
+
 fn damaged(what: &str, table: u32, segment: u64, id: u64, fault: WireFault) -> Error {
     Error::corrupted(format!("the {what} {id} of segment {segment} of table {table} is damaged; run repair"))
         .with_source(fault)

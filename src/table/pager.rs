@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::cache::Cache;
 use super::chunks::{self, Found};
-use super::entry::{ListedPage, read_page_list};
+use super::entry::{ListedPage, counts, read_page_list};
 use super::page::{PageAddress, PageSlot, PageView, StoredPage};
 use super::read_ahead::ReadAhead;
 use super::registry::Registry;
@@ -143,8 +143,7 @@ impl Pager {
             // Another reader may have been faster, and a checkpoint since has written the list anew.
             return segment.list(number).ok_or_else(lost);
         };
-        let rows: u64 = pages.iter().map(|page| u64::from(page.stored.rows)).sum();
-        let checksum = pages.iter().fold(0u64, |sum, page| sum.wrapping_add(page.stored.checksum));
+        let (rows, checksum) = counts(&pages);
         if (rows, checksum) != (stored.rows, stored.checksum) || pages.is_empty() {
             return Err(Error::corrupted(format!(
                 "the page list of segment {} of table {:?} counts {rows} rows where the directory has {}; run repair",

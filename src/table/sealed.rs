@@ -1,8 +1,9 @@
 //! Pages and page lists as the entries of the page store that hold them, under new ids.
 
-use super::entry::{ListedPage, page_list_bodies, seal_page_list};
+use super::entry::{ListedPage, counts, page_list_bodies, seal_page_list};
 use super::page::{PageAddress, StoredPage};
 use super::pager::Pager;
+use super::segment::StoredSegment;
 use crate::codec::{PageBytes, PageIdentity, chunk};
 use crate::storage::{StoreOp, TreeId};
 
@@ -28,19 +29,21 @@ pub(crate) fn page_entries(
     (stored, stored.addresses().zip(chunk::cut(&identity, value)).map(put))
 }
 
-/// The page list of a segment: the ids of its entries, and these.
+/// The page list of a segment: what the directory is to say of it, and its entries.
 pub(crate) fn list_entries(
     pager: &Pager,
     table: u32,
     segment: u64,
     number: u64,
     pages: &[ListedPage],
-) -> (Vec<u64>, Vec<StoreOp>) {
+) -> (StoredSegment, Vec<StoreOp>) {
     let put = |body: Vec<u8>| {
         let id = pager.fresh_id();
         let value = seal_page_list(table, segment, id, number, &body);
         let key = PageAddress { segment, page: id }.to_key().to_vec();
         (id, StoreOp::Put { tree: TreeId(table), key, value })
     };
-    page_list_bodies(pages).into_iter().map(put).unzip()
+    let (lists, entries) = page_list_bodies(pages).into_iter().map(put).unzip();
+    let (rows, checksum) = counts(pages);
+    (StoredSegment { lists, rows, checksum }, entries)
 }

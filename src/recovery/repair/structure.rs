@@ -14,7 +14,7 @@ use crate::codec::frame::FrameKind;
 use crate::recovery::directory_state::{DirectoryState, Subject};
 use crate::storage::{Root, Slots};
 use crate::table::entry::{
-    ListedPage, catalog_key, decode_definition, directory_key, open_catalog_part, open_page_list,
+    ListedPage, catalog_key, counts, decode_definition, directory_key, open_catalog_part, open_page_list,
 };
 use crate::table::page::{PageAddress, StoredPage};
 use crate::table::table_core::Definition;
@@ -202,11 +202,8 @@ fn page_list(carved: &Carved, entry: &Entry) -> Result<Vec<ListedPage>, String> 
         longer.truncate(MAX_VERSIONS);
         versions = longer;
     }
-    let counts_right = |pages: &Vec<ListedPage>| {
-        let rows: u64 = pages.iter().map(|page| u64::from(page.stored.rows)).sum();
-        let checksum = pages.iter().fold(0u64, |sum, page| sum.wrapping_add(page.stored.checksum));
-        (rows, checksum) == (entry.stored.rows, entry.stored.checksum) && !pages.is_empty()
-    };
+    let counts_right =
+        |pages: &Vec<ListedPage>| counts(pages) == (entry.stored.rows, entry.stored.checksum) && !pages.is_empty();
     let right = versions.into_iter().find(counts_right);
     right.ok_or_else(|| format!("the page list of segment {} is not the one of the directory", entry.segment))
 }

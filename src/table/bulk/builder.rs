@@ -214,14 +214,10 @@ impl<'a> Builder<'a> {
                 pager.store.write(std::mem::take(&mut batch))?;
             }
         }
-        let (lists, entries) = list_entries(pager, table, segment, self.number, &listed);
-        self.run.stored.extend(lists.iter().map(|id| PageAddress { segment, page: *id }));
+        let (stored, entries) = list_entries(pager, table, segment, self.number, &listed);
+        self.run.stored.extend(stored.lists.iter().map(|id| PageAddress { segment, page: *id }));
         batch.extend(entries);
         pager.store.write(batch)?;
-        Ok(StoredSegment {
-            lists,
-            rows: listed.iter().map(|page| u64::from(page.stored.rows)).sum(),
-            checksum: listed.iter().fold(0, |sum, page| sum.wrapping_add(page.stored.checksum)),
-        })
+        Ok(stored)
     }
 }
