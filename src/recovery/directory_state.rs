@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::storage::{StoreOp, TreeId};
+use crate::storage::{Root, StoreOp, TreeId};
 use crate::table::entry::{DirectoryKey, parse_directory_key};
 
 /// What an entry is about; parts of a table's definition count one by one.
@@ -71,6 +71,11 @@ impl DirectoryState {
 
     pub(crate) fn len(&self) -> u64 {
         self.entries.len() as u64
+    }
+
+    /// Whether it is the directory that this root names.
+    pub(crate) fn is_of(&self, root: &Root) -> bool {
+        (self.len(), self.hash) == (root.directory_entries, root.directory_hash)
     }
 
     /// An entry comes into force. Gives the removal of the one that it supersedes, to be done once the root is durable.

@@ -284,7 +284,7 @@ pub(super) fn read_directory(store: &dyn PageStore, root: &Root) -> Result<(Dire
     for (_, key, value) in entries.values() {
         directory.put(key, value);
     }
-    check_directory(&mut directory, root)?;
+    check_directory(&directory, root)?;
     let catalog = build_catalog(&entries)?;
     // Not before all is proved: with an older root, because the newest is damaged, what is removed would be what counts.
     if !stale.is_empty() {
@@ -317,8 +317,8 @@ fn take_gone(entries: &mut Entries, stale: &mut Vec<StoreOp>) -> Result<Vec<Vec<
     Ok(keys)
 }
 
-fn check_directory(directory: &mut DirectoryState, root: &Root) -> Result<()> {
-    if (directory.len(), directory.hash()) == (root.directory_entries, root.directory_hash) {
+fn check_directory(directory: &DirectoryState, root: &Root) -> Result<()> {
+    if directory.is_of(root) {
         return Ok(());
     }
     Err(Error::corrupted(format!(

@@ -76,7 +76,7 @@ impl Structure {
             // An older one is as good where the journal has all that followed.
             let counts = Some(candidate) == root || commits.go_on_from(candidate.last_commit, carved.newest_commit());
             let entries = newest(carved, candidate.number);
-            if counts && state_of(carved, candidate.number, entries.values().copied()).is(candidate) {
+            if counts && state_of(carved, candidate.number, entries.values().copied()).is_of(candidate) {
                 return Self::of(carved, Some(candidate), true, with_lists(carved, entries.into_values()));
             }
         }
@@ -107,16 +107,6 @@ impl Structure {
         let tables = ids.into_iter().map(plan).collect();
         let (last_commit, is_closed) = (root.map(|root| root.last_commit), root.is_some_and(|root| root.clean));
         Structure { tables, is_proved, last_commit, is_closed }
-    }
-}
-
-trait IsOf {
-    fn is(&self, root: &Root) -> bool;
-}
-
-impl IsOf for DirectoryState {
-    fn is(&self, root: &Root) -> bool {
-        (self.len(), self.hash()) == (root.directory_entries, root.directory_hash)
     }
 }
 
@@ -225,14 +215,14 @@ fn drop_superseded(segments: &mut Vec<Chosen<'_>>) {
 /// Whether the entries are those of the root, without one of them if need be, which is then taken out.
 fn fit(carved: &Carved, root: &Root, segments: &mut Segments<'_>) -> bool {
     let mut state = state_of(carved, root.number, segments.values().flatten().map(|segment| segment.entry));
-    if state.is(root) {
+    if state.is_of(root) {
         return true;
     }
     for chosen in segments.values_mut() {
         let superfluous = chosen.iter().position(|segment| {
             let Entry { entry, value } = segment.entry;
             state.remove(Subject::Segment(entry.table, entry.segment));
-            let fits = state.is(root);
+            let fits = state.is_of(root);
             state.put(&directory_key(entry.table, entry.segment, entry.checkpoint), value);
             fits
         });
