@@ -50,7 +50,7 @@ impl Versions {
             let commits: BTreeSet<u64> = places.iter().map(|place| place.commit).collect();
             for commit in commits {
                 for places in whole_pages(places, commit) {
-                    let Some((_, page)) = read(carved, owner, &places) else { continue };
+                    let Some(page) = read(carved, owner, &places) else { continue };
                     let Some(last) = page.len().checked_sub(1) else { continue };
                     let (first, last) = (KeyBuf::from(page.key(0)), KeyBuf::from(page.key(last)));
                     pages.push(Version { owner, commit, places, first, last });
@@ -78,7 +78,7 @@ impl Versions {
         // In the order of keys, as far as pages go: then the new pages become full ones.
         pieces.sort_by(|a, b| a.start().cmp(b.start()));
         for piece in pieces {
-            let Some((_, page)) = read(carved, piece.version.owner, &piece.version.places) else { continue };
+            let Some(page) = read(carved, piece.version.owner, &piece.version.places) else { continue };
             for (key, row) in page.iter() {
                 let inside = key >= low
                     && high.is_none_or(|high| key < high)
@@ -135,8 +135,8 @@ fn whole_pages(places: &[Place], commit: u64) -> Vec<Vec<Place>> {
     pages
 }
 
-/// Reads a page from its places: identity and rows.
-fn read(carved: &Carved, (table, address): Owner, places: &[Place]) -> Option<(PageIdentity, PageBytes)> {
+/// Reads a page from its places.
+fn read(carved: &Carved, (table, address): Owner, places: &[Place]) -> Option<PageBytes> {
     let identity = PageIdentity { table, segment: address.segment, page: address.page, commit: 0 };
     let bytes = match places {
         [place] if place.kind == FrameKind::Page => carved.bytes(place),
@@ -150,8 +150,7 @@ fn read(carved: &Carved, (table, address): Owner, places: &[Place]) -> Option<(P
         }
     };
     let (found, page) = PageBytes::decode(&bytes).ok()?;
-    let same = (found.table, found.segment, found.page) == (table, address.segment, address.page);
-    same.then_some((found, page))
+    found.is_of(table, address.segment, address.page).then_some(page)
 }
 
 /// The page that a list names, if a version of it is left that has these rows.
@@ -167,6 +166,5 @@ pub(super) fn listed_page(
     let pages = commits.into_iter().rev().flat_map(|commit| whole_pages(&places, commit));
     pages
         .filter_map(|places| read(carved, owner, &places))
-        .map(|(_, page)| page)
         .find(|page| (page.len(), page.checksum()) == (rows as usize, checksum))
 }
