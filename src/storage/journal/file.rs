@@ -133,6 +133,11 @@ fn fill_zeros(handle: &dyn FileHandle, from: u64, to: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether a file of these bytes never came into use: then it has nothing but zeros behind its header.
+pub(super) fn never_used(bytes: &[u8]) -> bool {
+    bytes.iter().skip(FIRST_RECORD as usize).all(|byte| *byte == 0)
+}
+
 /// The path of a journal file.
 pub(super) fn path_of(dir: &Path, number: u64) -> PathBuf {
     dir.join(format!("{number:010}{SUFFIX}"))

@@ -118,6 +118,13 @@ impl Head {
         })
     }
 
+    /// The payload of the record at this offset of a file's bytes, if it is whole.
+    pub(super) fn payload<'a>(&self, file: &'a [u8], offset: usize) -> Option<&'a [u8]> {
+        let payload_len = usize::try_from(self.payload_len).ok()?;
+        let payload = file.get(offset + HEADER_BYTES..)?.get(..payload_len)?;
+        (crc32fast::hash(payload) == self.payload_crc).then_some(payload)
+    }
+
     /// Length of the file that was on disk when the record was appended.
     pub(super) fn file_len(&self) -> u64 {
         u64::from(self.file_units) * LENGTH_UNIT
@@ -143,12 +150,8 @@ impl<'a> Record<'a> {
         if chain != u32_at(&file[offset..], 40) {
             return None;
         }
-        let payload_len = usize::try_from(head.payload_len).ok()?;
-        let payload = file.get(offset + HEADER_BYTES..)?.get(..payload_len)?;
-        if crc32fast::hash(payload) != head.payload_crc {
-            return None;
-        }
-        let end = offset.checked_add(usize::try_from(record_bytes(payload_len)).ok()?)?;
+        let payload = head.payload(file, offset)?;
+        let end = offset.checked_add(usize::try_from(record_bytes(payload.len())).ok()?)?;
         (end <= file.len()).then_some(Record { head, payload, end, chain })
     }
 }

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::file::{FIRST_RECORD, Identity, numbers, path_of};
+use super::file::{FIRST_RECORD, Identity, never_used, numbers, path_of};
 use super::record::{Head, LINK_BYTES, Link, Record, record_bytes};
 use super::{Mark, Position};
 use crate::error::{Error, ErrorKind, Result};
@@ -217,9 +217,8 @@ impl Walk<'_> {
                     let heads = records_from(&bytes, FIRST_RECORD as usize, identity);
                     synced = heads.map(|(_, head)| head.synced).fold(synced, Position::max);
                 }
-                // Without the salt nothing in the file can be recognised. A file that never came into use has nothing
-                // but zeros behind its header.
-                None if bytes.iter().skip(FIRST_RECORD as usize).all(|&byte| byte == 0) => {}
+                // Without the salt nothing in the file can be recognised.
+                None if never_used(&bytes) => {}
                 None => return Err(damaged(&path_of(self.dir, number), 0, "both copies of the header are damaged")),
             }
         }

@@ -11,8 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Position;
-use super::file::{FIRST_RECORD, Identity, numbers, path_of};
-use super::record::{HEADER_BYTES, Head, Link, record_bytes};
+use super::file::{FIRST_RECORD, Identity, never_used, numbers, path_of};
+use super::record::{Head, Link, record_bytes};
 use crate::error::{Error, Result};
 use crate::storage::RawFile;
 use crate::storage::file::OsFiles;
@@ -134,8 +134,7 @@ impl File {
         let (bytes, unreadable) = raw.read_all();
         unreadable.into_iter().for_each(|offset| tell(offset, "the disk does not give 4 KiB back"));
         let identity = Identity::read(&bytes, number);
-        // A file that never came into use has nothing but zeros behind its header.
-        if identity.is_none() && bytes.iter().skip(FIRST_RECORD as usize).any(|byte| *byte != 0) {
+        if identity.is_none() && !never_used(&bytes) {
             tell(0, "both copies of the header are damaged, so no record can be recognised");
         }
         identity.map(|identity| File { bytes, identity })
@@ -164,7 +163,7 @@ impl File {
                 let at = offset;
                 let head = Head::recognise(&self.bytes, at, self.identity.seed);
                 if let Some(head) = head
-                    && let Some(payload) = whole_payload(&self.bytes, at, &head)
+                    && let Some(payload) = head.payload(&self.bytes, at)
                 {
                     offset = at + record_bytes(payload.len()) as usize;
                     let record = Find::Record { head, payload, offset: offset as u64 };
@@ -182,9 +181,4 @@ impl File {
             lost.take().filter(|(_, commit)| *commit > 0).map(|(offset, commit)| Find::Damaged { offset, commit })
         })
     }
-}
-
-fn whole_payload<'a>(bytes: &'a [u8], at: usize, head: &Head) -> Option<&'a [u8]> {
-    let payload = bytes.get(at + HEADER_BYTES..)?.get(..head.payload_len as usize)?;
-    (crc32fast::hash(payload) == head.payload_crc).then_some(payload)
 }
