@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::builder::{Made, MadePages, Run};
 use super::merge::{Item, Source};
+use super::splice::covered;
 use crate::codec::{KeyBuf, PageBytes};
 use crate::error::Result;
 use crate::table::page::PageSlot;
@@ -35,8 +36,7 @@ pub(crate) struct StoredRows<'a> {
 impl<'a> StoredRows<'a> {
     /// The rows of `low..high`, which nobody may change meanwhile.
     pub(crate) fn of_range(pager: &'a Pager, table: &Arc<TableCore>, low: KeyBuf, high: Option<KeyBuf>) -> Self {
-        let segments =
-            table.with_directory(|directory| directory.segments()[directory.covering(&low, high.as_deref())].to_vec());
+        let segments = covered(table, &low, high.as_deref());
         Self::new(pager, table, segments, (low, high), None)
     }
 

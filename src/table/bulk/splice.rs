@@ -218,7 +218,8 @@ fn put_in_place(pager: &Pager, table: &Arc<TableCore>, commit: u64, directory: D
     table.set_rows(rows);
 }
 
-fn covered(table: &TableCore, low: &[u8], high: Option<&[u8]>) -> Vec<Arc<Segment>> {
+/// The segments that hold keys of `low..high`.
+pub(super) fn covered(table: &TableCore, low: &[u8], high: Option<&[u8]>) -> Vec<Arc<Segment>> {
     table.with_directory(|directory| directory.segments()[directory.covering(low, high)].to_vec())
 }
 
