@@ -19,13 +19,10 @@ use crate::table::entry::{
 };
 use crate::table::page::{PageAddress, PageSlot, StoredPage};
 use crate::table::registry::Registration;
-use crate::table::sealed::{list_entries, page_entries};
+use crate::table::sealed::{BATCH, list_entries, page_entries};
 use crate::table::segment::{GoneSegment, Segment, StoredSegment};
 use crate::table::table_core::{Definition, TableCore};
 use crate::txn::Engine;
-
-/// Operations handed to the page store at once.
-const BATCH: usize = 128;
 
 /// The root file and what the newest root contains.
 #[derive(Debug)]
@@ -157,7 +154,7 @@ fn drop_trees(engine: &Engine, trees: &mut Vec<(u32, u64)>, closing: bool) -> Re
             keys.push(StoreOp::Remove { tree, key: key.to_vec() });
             ControlFlow::Continue(())
         })?;
-        keys.chunks(BATCH).try_for_each(|batch| store.write(batch.to_vec()))?;
+        write_in_batches(store, &keys)?;
         store.drop_tree(tree)?;
     }
     Ok(())
@@ -195,10 +192,12 @@ pub(crate) fn write_whole(engine: &Engine, store: &dyn PageStore) -> Result<(Dir
 
 /// The root is durable: what it does not name any more can go.
 fn clean_up(engine: &Engine, remove: Vec<StoreOp>, mark: Mark) -> Result<()> {
-    for batch in remove.chunks(BATCH) {
-        engine.pager.store.write(batch.to_vec())?;
-    }
+    write_in_batches(&*engine.pager.store, &remove)?;
     engine.journal.as_ref().map_or(Ok(()), |journal| journal.remove_before(mark.position))
+}
+
+fn write_in_batches(store: &dyn PageStore, ops: &[StoreOp]) -> Result<()> {
+    ops.chunks(BATCH).try_for_each(|batch| store.write(batch.to_vec()))
 }
 
 fn remove_page(table: u32, address: PageAddress) -> StoreOp {

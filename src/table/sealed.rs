@@ -7,6 +7,9 @@ use super::segment::StoredSegment;
 use crate::codec::{PageBytes, PageIdentity, chunk};
 use crate::storage::{StoreOp, TreeId};
 
+/// Operations handed to the page store at once.
+pub(crate) const BATCH: usize = 128;
+
 /// A page of a segment as of a commit number: where it will lie, and the entries that put it there.
 pub(crate) fn page_entries(
     pager: &Pager,

@@ -10,11 +10,9 @@ use crate::options::PAGE_BYTES;
 use crate::table::entry::ListedPage;
 use crate::table::page::PageAddress;
 use crate::table::pager::Pager;
-use crate::table::sealed::{list_entries, page_entries};
+use crate::table::sealed::{BATCH, list_entries, page_entries};
 use crate::table::segment::StoredSegment;
 
-/// Operations handed to the page store at once.
-const BATCH: usize = 128;
 /// The most that a bulk act keeps in memory, in encoded bytes: it has to fit a record of the journal.
 const MOST_IN_MEMORY: usize = 192 << 20;
 
