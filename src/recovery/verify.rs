@@ -75,8 +75,9 @@ pub(crate) fn verify(engine: &Engine, keeper: Option<&Keeper>) -> VerifyReport {
     let mut reports: Vec<TableReport> = tables.iter().map(|table| verify_table(engine, table, &registration)).collect();
     for table in tables.iter().filter(|table| table.is_indexed()) {
         for (index, error) in verify_indexes(engine, table, registration.number()) {
-            let place = tables.iter().position(|table| table.id() == index);
-            place.map(|at| &mut reports[at]).into_iter().for_each(|report| report.errors.push(error.clone()));
+            if let Some(at) = tables.iter().position(|table| table.id() == index) {
+                reports[at].errors.push(error);
+            }
         }
     }
     VerifyReport { tables: reports, page_store: keeper.map(Keeper::page_store) }
