@@ -98,7 +98,7 @@ impl<'a, K: Key, V: Row> Load<'a, K, V> {
         for IndexLoad { index, function, entries } in &mut self.indexes {
             for index_key in keys_of(*function, row) {
                 let (entry, value) = index.entry(&index_key, &self.key)?;
-                entries.push(&entry, &value, &self.allowance, &|key, row| taken(index, core, key, row))?;
+                entries.push(&entry, &value, &self.allowance, &|key, row| index.taken(key, row, core))?;
             }
         }
         self.count += 1;
@@ -120,7 +120,7 @@ impl<'a, K: Key, V: Row> Load<'a, K, V> {
         let mut act = BulkAct::default();
         act.splices.extend(rows.finish(&allowance, &|key, _| exists(&core, key))?);
         for IndexLoad { index, entries, .. } in indexes {
-            act.splices.extend(entries.finish(&allowance, &|key, row| taken(&index, &core, key, row))?);
+            act.splices.extend(entries.finish(&allowance, &|key, row| index.taken(key, row, &core))?);
         }
         Ok((act, locks, count))
     }
@@ -134,13 +134,6 @@ fn exists(table: &TableCore, key: &[u8]) -> Error {
         table.name()
     );
     Error::new(ErrorKind::Exists, text)
-}
-
-fn taken(index: &IndexCore, table: &TableCore, entry: &[u8], row: &[u8]) -> Error {
-    match index.parts(entry, row) {
-        Ok((key, owner)) => index.exists(key, owner, table),
-        Err(error) => error,
-    }
 }
 
 fn changed(table: &TableCore) -> Error {

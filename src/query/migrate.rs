@@ -293,7 +293,7 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
                 }
                 for (((index, _), sorting), entries) in self.indexes.iter().zip(&mut sortings).zip(entries) {
                     for (entry, value) in entries {
-                        sorting.push(&entry, &value, allowance, &|key, row| self.taken(index, key, row))?;
+                        sorting.push(&entry, &value, allowance, &|key, row| index.taken(key, row, &self.core))?;
                     }
                 }
             }
@@ -304,15 +304,8 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
         }
         act.splices.push(Splice::prepare(pager, &self.core, whole, Some(builder.finish(allowance)?))?);
         for ((index, _), sorting) in self.indexes.iter().zip(sortings) {
-            act.splices.extend(sorting.finish(allowance, &|key, row| self.taken(index, key, row))?);
+            act.splices.extend(sorting.finish(allowance, &|key, row| index.taken(key, row, &self.core))?);
         }
         Ok(())
-    }
-
-    fn taken(&self, index: &IndexCore, entry: &[u8], row: &[u8]) -> Error {
-        match index.parts(entry, row) {
-            Ok((key, owner)) => index.exists(key, owner, &self.core),
-            Err(error) => error,
-        }
     }
 }
