@@ -105,6 +105,17 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// What was taken out of a table, if it is that of the number read at.
+    ///
+    /// # Errors
+    /// As [`Snapshot::kept`].
+    pub(super) fn kept<T>(self, taken: Result<T>) -> Result<T> {
+        match self {
+            Source::Snapshot(snapshot) => snapshot.kept(taken),
+            Source::Db(_) | Source::Transaction(_) => taken,
+        }
+    }
+
     /// A scan of a snapshot ends when the snapshot's time is over.
     pub(super) fn aged<V: Row>(self, scan: Scan<'a, V>) -> Scan<'a, V> {
         match self {
