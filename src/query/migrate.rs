@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::driver::pool_of;
 use crate::codec::{Key, KeyBuf, Shape, decode_row, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
@@ -275,8 +276,7 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
         let sorting = |index: &Arc<IndexCore>| Sorting::new(pager, &index.core, number, segment_rows);
         let mut sortings: Vec<Sorting<'_>> = self.indexes.iter().map(|(index, _)| sorting(index)).collect();
         let mut state = MigrationProgress { table: self.table.name(), rows: 0, of: self.core.rows() };
-        // On a worker of the program's own rayon pool it waits for no other pool.
-        let pool = engine.scan_pool().filter(|_| rayon::current_thread_index().is_none());
+        let pool = pool_of(engine);
         for segments in self.segments().chunks(SEGMENTS) {
             let all: Vec<Moved> = match pool {
                 Some(pool) => {
