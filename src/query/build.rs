@@ -17,6 +17,7 @@ use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{LockSet, Mode};
 use crate::options::Durability;
+use crate::table::declared::functions_of;
 use crate::table::index_core::IndexCore;
 use crate::table::row_keys::keys_of;
 use crate::table::table_core::TableCore;
@@ -55,8 +56,7 @@ pub(crate) fn build_indexes<K: Key, V: Row>(
         return Ok(0);
     }
     let count = made.len() as u64;
-    let find = |index: &Arc<IndexCore>| table.declared_indexes().iter().find(|keys| keys.name() == index.name());
-    let functions = made.iter().filter_map(|index| find(index).copied()).collect();
+    let functions = functions_of(table, &made).expect("only what is declared was made");
     // Drops them again if it is not to be.
     let mut build = Build { engine, core, indexes: made, functions, site };
     build.fill(progress)?;

@@ -193,17 +193,10 @@ pub(crate) fn get_by<K: Key, V: Row, I: Key>(
     let Some((engine, core, number, _registration)) = source.capture(table, site)? else { return Ok(None) };
     let (found, keys) = resolve(table, &core, definition.name(), &definition.key_shape())?;
     check_ready(&core, &found, number)?;
-    // Both are asked of the snapshot's age before they count.
-    let kept = || match source {
-        Source::Snapshot(snapshot) => snapshot.check_kept(),
-        Source::Db(_) | Source::Transaction(_) => Ok(()),
-    };
-    let row_key = typed::value_at(&engine.pager, &found.core, number, &wanted);
-    kept()?;
-    let Some(row_key) = row_key? else { return Ok(None) };
+    let row_key = source.kept(typed::value_at(&engine.pager, &found.core, number, &wanted))?;
+    let Some(row_key) = row_key else { return Ok(None) };
     let behind = Behind::new(core, found, keys, true, (KeyBuf::empty(), None));
-    let row = behind.row(engine, number, &wanted, &row_key);
-    kept()?;
-    let row = if_alive(source.expiry(table), Some(row?));
+    let row = source.kept(behind.row(engine, number, &wanted, &row_key))?;
+    let row = if_alive(source.expiry(table), Some(row));
     row.map(|row| Ok((decode_stored_key::<K>(table.name(), &row_key)?, row))).transpose()
 }

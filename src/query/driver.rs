@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::lock::{CancelToken, Limit};
 use crate::options::INLINE_SCAN_ROWS;
 use crate::table::Row;
+use crate::txn::Engine;
 
 /// Parts of the first wave of a limited scan, a thread.
 const FIRST_WAVE: usize = 1;
@@ -113,13 +114,15 @@ fn run(pool: Option<&rayon::ThreadPool>, count: usize, work: &(dyn Fn(usize) -> 
     }
 }
 
-/// The pool for a scan; none: on the calling thread. A rayon worker that waits for another pool runs other jobs of its
-/// own pool meanwhile, which might wait for what the caller holds, so on a rayon worker no pool is used.
+/// The pool for a scan; none: on the calling thread.
 pub(super) fn pool<'s, V: Row>(scan: &Scan<'s, V>, parts: &Parts, drive: &Drive) -> Option<&'s rayon::ThreadPool> {
-    if !is_worth_splitting(parts, drive) || rayon::current_thread_index().is_some() {
-        return None;
-    }
-    scan.engine.scan_pool()
+    if is_worth_splitting(parts, drive) { pool_of(scan.engine) } else { None }
+}
+
+/// The pool of a database, if this thread may wait for it. A rayon worker that waits for another pool runs other jobs of
+/// its own pool meanwhile, which might wait for what the caller holds, so on a rayon worker no pool is used.
+pub(super) fn pool_of(engine: &Engine) -> Option<&rayon::ThreadPool> {
+    if rayon::current_thread_index().is_some() { None } else { engine.scan_pool() }
 }
 
 /// Whether several threads do it faster than one.

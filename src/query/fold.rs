@@ -12,6 +12,17 @@ use crate::context::{self, Activity};
 use crate::error::Result;
 use crate::table::{Row, Shared};
 
+/// A step that takes its value and gives it back, as one in place: the value is taken out and put back around each call,
+/// and the empty place is never seen.
+pub(super) fn stepping<A, V>(step: impl Fn(A, &V) -> A + Sync) -> impl Fn(&mut Option<A>, RowAt<'_, V>, &V) + Sync {
+    move |place, _, row| *place = place.take().map(|value| step(value, row))
+}
+
+/// The same for a merge.
+pub(super) fn merging<A>(merge: impl Fn(A, A) -> A) -> impl Fn(&mut Option<A>, Option<A>) {
+    move |place, next| *place = place.take().zip(next).map(|(value, next)| merge(value, next))
+}
+
 impl<K: Key, V: Row> Query<'_, K, V> {
     /// Folds the rows: each part of the table from `init()` on by `step`, then the parts by `merge`, in the order of the
     /// query. The parts are an implementation detail, so `merge(a, init())` must be `a`. With a limit or an offset the
@@ -25,16 +36,7 @@ impl<K: Key, V: Row> Query<'_, K, V> {
         step: impl Fn(A, &V) -> A + Sync,
         merge: impl Fn(A, A) -> A + Sync,
     ) -> Result<A> {
-        // The values are taken out and put back around each call; the empty place is never seen.
-        let step =
-            |place: &mut Option<A>, _: RowAt<'_, V>, row: &V| *place = place.take().map(|value| step(value, row));
-        let merge = |place: &mut Option<A>, next: Option<A>| {
-            *place = match (place.take(), next) {
-                (Some(value), Some(next)) => Some(merge(value, next)),
-                (value, next) => value.or(next),
-            };
-        };
-        let folded = self.fold_in_place(|| Some(init()), step, merge)?;
+        let folded = self.fold_in_place(|| Some(init()), stepping(step), merging(merge))?;
         Ok(folded.unwrap_or_else(init))
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::fold::{merging, stepping};
 use super::request::Query;
 use super::scan::RowAt;
 use super::sum::{self, Counted, Number};
@@ -66,13 +67,7 @@ impl<K: Key, V: Row, G: Ord + Send> Grouped<'_, K, V, G> {
         step: impl Fn(A, &V) -> A + Sync,
         merge: impl Fn(A, A) -> A + Sync,
     ) -> Result<BTreeMap<G, A>> {
-        // A value is taken out and put back around each call; the empty place is never seen.
-        let step =
-            |place: &mut Option<A>, _: RowAt<'_, V>, row: &V| *place = place.take().map(|value| step(value, row));
-        let merge = |place: &mut Option<A>, next: Option<A>| {
-            *place = place.take().zip(next).map(|(value, next)| merge(value, next));
-        };
-        let folded = self.fold_in_place(|| Some(init()), step, merge)?;
+        let folded = self.fold_in_place(|| Some(init()), stepping(step), merging(merge))?;
         Ok(folded.into_iter().filter_map(|(group, value)| Some((group, value?))).collect())
     }
 

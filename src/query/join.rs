@@ -146,8 +146,10 @@ impl<L: Key, W: Row> Other<L, W> {
             Ok(at) => self.own[at].1.clone().map(Shared::from_arc),
             Err(_) => {
                 let found = typed::get(&self.engine.pager, core, self.number, &key);
-                self.snapshot.as_ref().map_or(Ok(()), Snapshot::check_kept)?;
-                found?
+                match &self.snapshot {
+                    Some(snapshot) => snapshot.kept(found)?,
+                    None => found?,
+                }
             }
         };
         Ok(if_alive(self.expiry, row))

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{LockSet, Mode};
 use crate::options::Durability;
 use crate::table::bulk::{Allowance, Sorting};
+use crate::table::declared::functions_of;
 use crate::table::index_core::IndexCore;
 use crate::table::row_keys::keys_of;
 use crate::table::table_core::TableCore;
@@ -70,15 +71,13 @@ impl<'a, K: Key, V: Row> Load<'a, K, V> {
         let core = engine.table_for_row(table, first)?;
         let number = engine.capture().number();
         let sorting = |core: &Arc<TableCore>| Sorting::new(&engine.pager, core, number, engine.options.segment_rows);
-        let function = |index: &Arc<IndexCore>| {
-            table.declared_indexes().iter().find(|declared| declared.name() == index.name()).copied()
-        };
-        let load = |index: &Arc<IndexCore>| {
+        let stored = core.indexes();
+        let functions = functions_of(table, &stored.list).ok_or_else(|| changed(&core))?;
+        let load = |(index, function): (&Arc<IndexCore>, _)| {
             let index = Arc::clone(index);
-            Some(IndexLoad { function: function(&index)?, entries: sorting(&index.core), index })
+            IndexLoad { function, entries: sorting(&index.core), index }
         };
-        let indexes = core.indexes().list.iter().map(load).collect::<Option<Vec<_>>>();
-        let indexes = indexes.ok_or_else(|| changed(&core))?;
+        let indexes = stored.list.iter().zip(functions).map(load).collect();
         let (rows, allowance) = (sorting(&core), Allowance::of(&engine.pager));
         Ok(Load { engine, table, core, rows, indexes, allowance, key: Vec::new(), row: Vec::new(), count: 0 })
     }
@@ -99,7 +98,7 @@ impl<'a, K: Key, V: Row> Load<'a, K, V> {
         for IndexLoad { index, function, entries } in &mut self.indexes {
             for index_key in keys_of(*function, row) {
                 let (entry, value) = index.entry(&index_key, &self.key)?;
-                entries.push(&entry, &value, &self.allowance, &|key, row| taken(index, core, key, row))?;
+                entries.push(&entry, &value, &self.allowance, &|key, row| index.taken(key, row, core))?;
             }
         }
         self.count += 1;
@@ -121,7 +120,7 @@ impl<'a, K: Key, V: Row> Load<'a, K, V> {
         let mut act = BulkAct::default();
         act.splices.extend(rows.finish(&allowance, &|key, _| exists(&core, key))?);
         for IndexLoad { index, entries, .. } in indexes {
-            act.splices.extend(entries.finish(&allowance, &|key, row| taken(&index, &core, key, row))?);
+            act.splices.extend(entries.finish(&allowance, &|key, row| index.taken(key, row, &core))?);
         }
         Ok((act, locks, count))
     }
@@ -135,13 +134,6 @@ fn exists(table: &TableCore, key: &[u8]) -> Error {
         table.name()
     );
     Error::new(ErrorKind::Exists, text)
-}
-
-fn taken(index: &IndexCore, table: &TableCore, entry: &[u8], row: &[u8]) -> Error {
-    match index.parts(entry, row) {
-        Ok((key, owner)) => index.exists(key, owner, table),
-        Err(error) => error,
-    }
 }
 
 fn changed(table: &TableCore) -> Error {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::driver::pool_of;
 use crate::codec::{Key, KeyBuf, Shape, decode_row, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
@@ -275,8 +276,7 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
         let sorting = |index: &Arc<IndexCore>| Sorting::new(pager, &index.core, number, segment_rows);
         let mut sortings: Vec<Sorting<'_>> = self.indexes.iter().map(|(index, _)| sorting(index)).collect();
         let mut state = MigrationProgress { table: self.table.name(), rows: 0, of: self.core.rows() };
-        // On a worker of the program's own rayon pool it waits for no other pool.
-        let pool = engine.scan_pool().filter(|_| rayon::current_thread_index().is_none());
+        let pool = pool_of(engine);
         for segments in self.segments().chunks(SEGMENTS) {
             let all: Vec<Moved> = match pool {
                 Some(pool) => {
@@ -293,7 +293,7 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
                 }
                 for (((index, _), sorting), entries) in self.indexes.iter().zip(&mut sortings).zip(entries) {
                     for (entry, value) in entries {
-                        sorting.push(&entry, &value, allowance, &|key, row| self.taken(index, key, row))?;
+                        sorting.push(&entry, &value, allowance, &|key, row| index.taken(key, row, &self.core))?;
                     }
                 }
             }
@@ -304,15 +304,8 @@ impl<'a, K: Key, V: Row> Move<'a, '_, K, V> {
         }
         act.splices.push(Splice::prepare(pager, &self.core, whole, Some(builder.finish(allowance)?))?);
         for ((index, _), sorting) in self.indexes.iter().zip(sortings) {
-            act.splices.extend(sorting.finish(allowance, &|key, row| self.taken(index, key, row))?);
+            act.splices.extend(sorting.finish(allowance, &|key, row| index.taken(key, row, &self.core))?);
         }
         Ok(())
-    }
-
-    fn taken(&self, index: &IndexCore, entry: &[u8], row: &[u8]) -> Error {
-        match index.parts(entry, row) {
-            Ok((key, owner)) => index.exists(key, owner, &self.core),
-            Err(error) => error,
-        }
     }
 }

@@ -23,9 +23,8 @@ impl Snapshot {
         self.check_age()?;
         let Some(core) = self.engine.table_at(table, self.registration.number())? else { return Ok(None) };
         let key: KeyBuf = encode_key::<K>(key);
-        let row = typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key);
-        self.check_kept()?;
-        Ok(if_alive(Source::Snapshot(self).expiry(table), row?))
+        let row = self.kept(typed::get(&self.engine.pager, &core, Some(self.commit_number()), &key))?;
+        Ok(if_alive(Source::Snapshot(self).expiry(table), row))
     }
 
     /// Reads a row by a unique index, and gives it with its key.

@@ -192,11 +192,13 @@ impl<'a, V: Row> Scan<'a, V> {
     /// What was taken out of the table, if it is that of the scan's number.
     ///
     /// # Errors
-    /// `SnapshotTooOld`, whatever it failed of: older versions may have gone while it was taken.
+    /// As [`Snapshot::kept`].
     #[inline]
     pub(super) fn kept<T>(&self, taken: Result<T>) -> Result<T> {
-        self.snapshot.map_or(Ok(()), Snapshot::check_kept)?;
-        taken
+        match self.snapshot {
+            Some(snapshot) => snapshot.kept(taken),
+            None => taken,
+        }
     }
 
     fn directory(&self) -> Result<Option<Arc<Directory>>> {

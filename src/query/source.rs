@@ -31,24 +31,14 @@ impl<'a> Source<'a> {
         low: KeyBuf,
         high: Option<KeyBuf>,
         site: &'static Location<'static>,
-        mut limits: Vec<Limit>,
+        limits: Vec<Limit>,
     ) -> Result<Option<Scan<'a, V>>> {
         check_all(&limits, "before it began")?;
-        let scan = match self {
-            Source::Db(_) | Source::Snapshot(_) => {
-                let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
-                self.aged(Scan::new(engine, core, number, registration, (low, high), Vec::new(), site))
-            }
-            Source::Transaction(tx) => {
-                let engine = &tx.engine;
-                let core = engine.table(table)?;
-                let own = tx.lock_for_scan(&core, &low, high.as_deref(), Mode::S, site, &limits)?;
-                limits.extend(tx.limits());
-                let registration = engine.capture();
-                let number = registration.number();
-                Scan::new(engine, core, number, Some(registration), (low, high), own, site)
-            }
-        };
+        if let Source::Transaction(tx) = self {
+            return open_locked(tx, table, (low, high), Mode::S, site, limits).map(Some);
+        }
+        let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
+        let scan = self.aged(Scan::new(engine, core, number, registration, (low, high), Vec::new(), site));
         Ok(Some(scan.limited(limits).expiring(self.expiry(table))))
     }
 
@@ -60,6 +50,25 @@ impl<'a> Source<'a> {
             Source::Transaction(tx) => tx.now,
         })
     }
+}
+
+/// As [`Source::open`], for a range that a transaction locks in `mode`, with its own writes.
+pub(super) fn open_locked<'a, K: Key, V: Row>(
+    tx: &'a Transaction,
+    table: Table<K, V>,
+    (low, high): (KeyBuf, Option<KeyBuf>),
+    mode: Mode,
+    site: &'static Location<'static>,
+    mut limits: Vec<Limit>,
+) -> Result<Scan<'a, V>> {
+    let engine = &tx.engine;
+    let core = engine.table(table)?;
+    let own = tx.lock_for_scan(&core, &low, high.as_deref(), mode, site, &limits)?;
+    limits.extend(tx.limits());
+    let registration = engine.capture();
+    let number = registration.number();
+    let scan = Scan::new(engine, core, number, Some(registration), (low, high), own, site);
+    Ok(scan.limited(limits).expiring(Source::Transaction(tx).expiry(table)))
 }
 
 /// What a read outside transactions reads: where, and at which number, registered for it if nobody else has it.
@@ -105,6 +114,17 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// What was taken out of a table, if it is that of the number read at.
+    ///
+    /// # Errors
+    /// As [`Snapshot::kept`].
+    pub(super) fn kept<T>(self, taken: Result<T>) -> Result<T> {
+        match self {
+            Source::Snapshot(snapshot) => snapshot.kept(taken),
+            Source::Db(_) | Source::Transaction(_) => taken,
+        }
+    }
+
     /// A scan of a snapshot ends when the snapshot's time is over.
     pub(super) fn aged<V: Row>(self, scan: Scan<'a, V>) -> Scan<'a, V> {
         match self {

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::panic::Location;
 
 use super::driver::{Drive, fold_parts};
-use super::scan::{RowAt, Scan};
-use super::source::Source;
+use super::scan::RowAt;
+use super::source::open_locked;
 use crate::codec::{Key, KeyBuf};
 use crate::error::Result;
 use crate::lock::Mode;
@@ -22,14 +22,7 @@ pub(crate) fn update<K: Key, V: Row>(
     change: impl Fn(&mut V) + Sync,
     site: &'static Location<'static>,
 ) -> Result<u64> {
-    let engine = &tx.engine;
-    let core = engine.table(table)?;
-    let own = tx.lock_for_scan(&core, &[], None, Mode::SIX, site, &[])?;
-    let registration = engine.capture();
-    let number = registration.number();
-    let bounds = (KeyBuf::empty(), None);
-    let scan = Scan::new(engine, core, number, Some(registration), bounds, own, site).limited(tx.limits());
-    let scan = scan.expiring(Source::Transaction(tx).expiry(table));
+    let scan = open_locked(tx, table, (KeyBuf::empty(), None), Mode::SIX, site, Vec::new())?;
     let step = |hits: &mut Vec<_>, at: RowAt<'_, V>, row: &V| {
         if select(row) {
             let mut row = V::clone(row);

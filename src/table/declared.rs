@@ -123,13 +123,21 @@ pub(crate) fn undeclared(table: &str, stored: &Indexes, declared: &[Declared]) -
     }
 }
 
-/// Has the stored indexes of a table use the functions of a definition, if it declares them all.
-pub(crate) fn use_functions<K: Key, V: Row>(table: Table<K, V>, indexes: &mut Indexes) {
+/// The functions that a definition of a table has for stored indexes, in the order of these. None: it does not declare
+/// them all.
+pub(crate) fn functions_of<K: Key, V: Row>(
+    table: Table<K, V>,
+    stored: &[Arc<IndexCore>],
+) -> Option<Vec<&'static dyn IndexDef<V>>> {
     let find = |index: &Arc<IndexCore>| {
         table.declared_indexes().iter().find(|declared| declared.name() == index.name()).copied()
     };
-    let functions: Option<Vec<&'static dyn IndexDef<V>>> = indexes.list.iter().map(find).collect();
-    if let Some(functions) = functions {
+    stored.iter().map(find).collect()
+}
+
+/// Has the stored indexes of a table use the functions of a definition, if it declares them all.
+pub(crate) fn use_functions<K: Key, V: Row>(table: Table<K, V>, indexes: &mut Indexes) {
+    if let Some(functions) = functions_of(table, &indexes.list) {
         indexes.keys = Some(Arc::new(TypedKeys(functions)));
     }
 }

@@ -140,6 +140,14 @@ impl IndexCore {
         })
     }
 
+    /// As [`exists`](Self::exists), of the entry that is in the way.
+    pub(crate) fn taken(&self, entry: &[u8], row: &[u8], table: &TableCore) -> Error {
+        match self.parts(entry, row) {
+            Ok((key, owner)) => self.exists(key, owner, table),
+            Err(error) => error,
+        }
+    }
+
     /// What a put runs into when another row has the key in a unique index.
     pub(crate) fn exists(&self, index_key: &[u8], owner: &[u8], table: &TableCore) -> Error {
         Error::new(

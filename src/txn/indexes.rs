@@ -99,22 +99,20 @@ impl Engine {
 
     /// Under X on their table: a transaction that has read an index holds an intent there, so it has ended.
     fn drop_locked<'i>(&self, indexes: impl Iterator<Item = &'i Arc<IndexCore>>) -> Result<()> {
-        for index in indexes {
-            let id = index.core.id();
-            self.commit_catalog(|| drop_record(id), |number| self.catalog.remove_index(id, number))?;
-            index.core.release(&self.pager.cache);
-        }
+        indexes.map(|index| &index.core).try_for_each(|core| self.drop_index_core(core))
+    }
+
+    fn drop_index_core(&self, core: &TableCore) -> Result<()> {
+        let id = core.id();
+        self.commit_catalog(|| drop_record(id), |number| self.catalog.remove_index(id, number))?;
+        core.release(&self.pager.cache);
         Ok(())
     }
 
     /// Drops what a build that was cut off has left, before the database is used.
     pub(crate) fn drop_unready_indexes(&self) -> Result<()> {
         let unready = |core: &Arc<TableCore>| core.definition().index.is_some_and(|index| !index.ready);
-        for core in self.catalog.tables().into_iter().filter(unready) {
-            self.commit_catalog(|| drop_record(core.id()), |number| self.catalog.remove_index(core.id(), number))?;
-            core.release(&self.pager.cache);
-        }
-        Ok(())
+        self.catalog.tables().into_iter().filter(unready).try_for_each(|core| self.drop_index_core(&core))
     }
 
     /// Drops an index by its name. False when there is none.

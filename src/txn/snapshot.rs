@@ -53,14 +53,14 @@ impl Snapshot {
         if self.registration.is_too_old() { Err(self.too_old()) } else { Ok(()) }
     }
 
-    /// Whether what was just taken out of a table, or failed to be, is that of the snapshot's number. To be asked before
-    /// anything is made of it.
+    /// What was just taken out of a table, if it is that of the snapshot's number. To be asked before anything is made of
+    /// it.
     ///
     /// # Errors
-    /// `SnapshotTooOld`.
+    /// `SnapshotTooOld`, whatever it failed of: older versions may have gone while it was taken.
     #[inline]
-    pub(crate) fn check_kept(&self) -> Result<()> {
-        if self.registration.is_over() { Err(self.too_old()) } else { Ok(()) }
+    pub(crate) fn kept<T>(&self, taken: Result<T>) -> Result<T> {
+        if self.registration.is_over() { Err(self.too_old()) } else { taken }
     }
 
     #[cold]

@@ -383,8 +383,8 @@ impl Transaction {
         rows: &[(K, V)],
         site: &'static Location<'static>,
     ) -> Result<u64> {
-        let mut keys = rows.iter().map(|(key, row)| Ok((checked_key(table, key.as_ref())?, row)));
-        let mut sorted = keys.by_ref().collect::<Result<Vec<_>>>()?;
+        let keyed = rows.iter().map(|(key, row)| Ok((checked_key(table, key.as_ref())?, row)));
+        let mut sorted = keyed.collect::<Result<Vec<_>>>()?;
         sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
         let last = sorted.chunk_by(|(a, _), (b, _)| a == b).filter_map(<[_]>::last);
         let hits = last.map(|(key, row)| (key.clone(), V::clone(row))).collect::<Vec<_>>();
@@ -414,7 +414,7 @@ impl Transaction {
         let mut written = Vec::with_capacity(hits.len());
         for (key, row) in hits {
             let in_time = check_all(state.locks.limits(), "while it wrote what it had found");
-            match in_time.and_then(|()| self.write_hit(state, table, KeyBuf::from(&key[..]), row)) {
+            match in_time.and_then(|()| self.write_hit(state, table, key.clone(), row)) {
                 Ok(before) => written.push((key, before)),
                 Err(error) => {
                     state.writes.take_back(core.id(), written, mark);

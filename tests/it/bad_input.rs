@@ -9,7 +9,7 @@ use std::time::Duration;
 use gangline::{Db, Durability, ErrorKind, Options, Table};
 use serde::{Deserialize, Serialize};
 
-use crate::support::{ITEMS, Item, fill, ids, item, other_process, part, place, small, with_items};
+use crate::support::{ITEMS, Item, copy, fill, ids, item, other_process, part, place, small, with_items};
 
 fn open_error(path: &Path) -> gangline::Error {
     Db::open(path).map(drop).expect_err("this store cannot be opened")
@@ -169,14 +169,6 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     }
     files.sort();
     files
-}
-
-fn copy(from: &Path, to: &Path) {
-    for file in files_below(from) {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
-        std::fs::copy(&file, &target).unwrap();
-    }
 }
 
 /// Opens a damaged store and reads it. Right rows or a typed error are both fine; anything else is not.

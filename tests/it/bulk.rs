@@ -1,12 +1,11 @@
 //! Many rows at once: loads, removed ranges, dropped tables.
 
 use std::collections::BTreeMap;
-use std::thread;
 
 use gangline::{Db, ErrorKind, Index, Options, Table};
 use proptest::prelude::*;
 
-use crate::support::{ITEMS, Item, fill, ids, item, small, until, waits, with_items};
+use crate::support::{ITEMS, Item, beside, fill, ids, item, small, until, waits, with_items};
 
 const BY_GROUP: Index<u64, Item> = Index::new("by_group", |item, out| out.key(item.group));
 const BY_TEXT: Index<String, Item> = Index::<String, Item>::new("by_text", |item, out| out.key(&item.text)).unique();
@@ -75,8 +74,7 @@ fn rows_are_merged_with_those_that_are_there() {
     // And it is an ordinary table.
     db.put(INDEXED, 700, item(700)).unwrap();
     db.remove(INDEXED, 0).unwrap();
-    let after: Vec<u64> = expected.iter().copied().filter(|id| *id != 0).chain([700]).collect();
-    let mut after = after;
+    let mut after: Vec<u64> = expected.iter().copied().filter(|id| *id != 0).chain([700]).collect();
     after.sort_unstable();
     check_indexed(&db, &after);
 }
@@ -185,18 +183,17 @@ fn bounds_of_a_removed_range_fall_anywhere() {
 fn a_writer_waits_for_a_cleared_table_and_readers_do_not() {
     let db = with_items(200);
     let before = waits(&db);
-    thread::scope(|scope| {
-        let clear = db
-            .transact(|tx| {
-                tx.put(ITEMS, 1, item(1))?;
-                let clear = scope.spawn(|| db.clear(ITEMS));
-                until("the clearing waits", || waits(&db) > before);
-                assert!(!clear.is_finished());
-                Ok(clear)
-            })
-            .unwrap();
-        assert_eq!(clear.join().unwrap().unwrap(), 200);
-    });
+    beside(
+        &db,
+        |tx| tx.put(ITEMS, 1, item(1)),
+        |scope, let_go| {
+            let clear = scope.spawn(|| db.clear(ITEMS));
+            until("the clearing waits", || waits(&db) > before);
+            assert!(!clear.is_finished());
+            let_go();
+            assert_eq!(clear.join().unwrap().unwrap(), 200);
+        },
+    );
     assert_eq!(db.len(ITEMS).unwrap(), 0);
 }
 
@@ -226,25 +223,24 @@ fn a_dropped_table_is_gone_with_its_indexes_and_its_name_is_free() {
 fn a_transaction_that_waited_for_a_table_that_is_dropped_finds_nothing_and_writes_nothing() {
     let db = with_items(100);
     let (snapshot, before) = (db.snapshot(), waits(&db));
-    thread::scope(|scope| {
-        let (drop, writer, reader) = db
-            .transact(|tx| {
-                tx.put(ITEMS, 1, item(1))?;
-                let waiting = |count: u64| until("all wait", || waits(&db) >= before + count);
-                let drop = scope.spawn(|| db.drop_table("items"));
-                waiting(1);
-                let writer = scope.spawn(|| db.put(ITEMS, 1_000, item(1_000)));
-                waiting(2);
-                let reader = scope.spawn(|| db.transact(|tx| Ok(tx.get(ITEMS, 5)?.is_some())));
-                waiting(3);
-                Ok((drop, writer, reader))
-            })
-            .unwrap();
-        assert!(drop.join().unwrap().unwrap());
-        let error = writer.join().unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::SchemaMismatch, "{error}");
-        assert!(!reader.join().unwrap().unwrap());
-    });
+    beside(
+        &db,
+        |tx| tx.put(ITEMS, 1, item(1)),
+        |scope, let_go| {
+            let waiting = |count: u64| until("all wait", || waits(&db) >= before + count);
+            let drop = scope.spawn(|| db.drop_table("items"));
+            waiting(1);
+            let writer = scope.spawn(|| db.put(ITEMS, 1_000, item(1_000)));
+            waiting(2);
+            let reader = scope.spawn(|| db.transact(|tx| Ok(tx.get(ITEMS, 5)?.is_some())));
+            waiting(3);
+            let_go();
+            assert!(drop.join().unwrap().unwrap());
+            let error = writer.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::SchemaMismatch, "{error}");
+            assert!(!reader.join().unwrap().unwrap());
+        },
+    );
     assert_eq!(db.len(ITEMS).unwrap(), 0);
     assert_eq!(snapshot.query(ITEMS).count().unwrap(), 100);
     db.put(ITEMS, 1, item(1)).unwrap();

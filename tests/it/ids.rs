@@ -1,13 +1,11 @@
 //! Ids that never repeat.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use gangline::{Db, Durability, ErrorKind, Table};
 
-use crate::support::{ITEMS, item, place, small, with_items};
+use crate::support::{ITEMS, copy, item, place, small, with_items};
 
 const OTHERS: Table<u64, u64> = Table::new("others");
 
@@ -78,18 +76,6 @@ fn opening_again_goes_on_behind_all_that_were_given_out() {
                 db.checkpoint().unwrap();
                 drop(db);
             }
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
         }
     }
 }

@@ -13,7 +13,6 @@ mod declare;
 mod disk_full;
 mod durability;
 mod escalation;
-
 mod expiry;
 mod explain;
 mod ids;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gangline::{Db, ErrorKind, Index, RepairReport, Table, repair};
 
-use crate::support::{ITEMS, Item, item, place, small};
+use crate::support::{ITEMS, Item, copy, item, place, small};
 
 const OTHERS: Table<String, u64> = Table::new("others");
 const ROWS: u64 = 3_000;
@@ -312,6 +312,9 @@ fn what_the_engine_cannot_open_is_saved_as_opening_has_left_it() {
     let path = folder.path().join("copy");
     let mut refused = 0;
     for part in 1..40 {
+        if path.exists() {
+            fs::remove_dir_all(&path).unwrap();
+        }
         copy(&original, &path);
         change(&data(&path), |bytes| {
             let at = bytes.len() / 40 * part;
@@ -334,18 +337,6 @@ fn what_the_engine_cannot_open_is_saved_as_opening_has_left_it() {
         }
     }
     panic!("only {refused} of 39 damages keep the engine from opening");
-}
-
-fn copy(from: &Path, to: &Path) {
-    if to.exists() {
-        fs::remove_dir_all(to).unwrap();
-    }
-    for (file, bytes) in files(from) {
-        let target = to.join(file.strip_prefix(from).unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::write(target, bytes).unwrap();
-    }
-    fs::create_dir_all(to.join("sled-000001/blobs")).unwrap();
 }
 
 #[test]

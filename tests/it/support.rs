@@ -1,7 +1,7 @@
 //! What the tests share: rows, small stores, meetings of threads.
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -63,6 +63,19 @@ pub(crate) fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     (folder, path)
+}
+
+/// Copies a folder with all that is in it. Other files that are in the target stay.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }
 
 /// A barrier that opens when all have come, again and again, and that fails instead of waiting for ever.
@@ -187,7 +200,7 @@ pub(crate) fn part() -> Option<PathBuf> {
 
 /// This test in another process, which finds `store` by [`part`]. It talks over its standard error, since the test
 /// runner writes to its standard output.
-pub(crate) fn other_process(test: &str, store: &std::path::Path) -> Command {
+pub(crate) fn other_process(test: &str, store: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture"]).env(PART, store).stdout(Stdio::null()).stderr(Stdio::piped());
     command
