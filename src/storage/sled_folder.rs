@@ -102,18 +102,8 @@ impl SledFolder {
         sync_dir(&self.path)
     }
 
-    /// Fails where sled would not be able to read its data while it opens, and would go on without it. Returns how many
-    /// bytes it will read; a folder without data has none.
-    pub(super) fn check_readable(&self) -> io::Result<u64> {
-        match File::open(self.path.join(DATA)) {
-            Ok(data) => sled_log::check_readable(&data, self.covered()?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The same, and puts on disk what the system may only pretend to have put there. Waits for sled's lock on its data,
-    /// and returns whether it was free in time: somebody else's data is left alone.
+    /// Reads what opening will read, and puts on disk what the system may only pretend to have put there. Waits for
+    /// sled's lock on its data, and returns whether it was free in time: somebody else's data is left alone.
     pub(super) fn write_again(&self, limit: Duration) -> io::Result<bool> {
         let data = match self.open_data() {
             Ok(data) => data,
@@ -129,7 +119,8 @@ impl SledFolder {
         Ok(free)
     }
 
-    /// Keeps what opening may overwrite.
+    /// Keeps what opening may overwrite. Fails where sled would not be able to read its data while it opens; a folder
+    /// without data has none to read.
     pub(super) fn keep_log(&self) -> io::Result<LogBefore> {
         match self.open_data() {
             Ok(data) => LogBefore::keep(Some(data), self.covered()?),
@@ -181,7 +172,7 @@ impl SledFolder {
     }
 
     /// The position up to which the newest snapshot covers the log, by its name.
-    fn covered(&self) -> io::Result<u64> {
+    pub(super) fn covered(&self) -> io::Result<u64> {
         let position = |path: &PathBuf| u64::from_str_radix(path.extension()?.to_str()?, 16).ok();
         Ok(self.snapshots()?.iter().filter_map(position).max().unwrap_or(0))
     }
@@ -288,11 +279,11 @@ mod tests {
     fn what_cannot_be_read_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let folder = SledFolder::new(dir.path(), "s");
-        assert_eq!(folder.check_readable().unwrap(), 0);
+        folder.keep_log().unwrap();
         assert!(folder.write_again(Duration::ZERO).unwrap(), "there is nothing to write");
         // A folder is what can be opened and not read.
         fs::create_dir_all(dir.path().join("s/db")).unwrap();
-        folder.check_readable().unwrap_err();
+        folder.keep_log().unwrap_err();
         folder.write_again(Duration::ZERO).unwrap_err();
     }
 }

@@ -26,12 +26,7 @@ const KEPT_BYTES: usize = 64 << 20;
 /// Positions are stored with these bits turned over.
 const POSITION_MASK: u64 = i64::MAX as u64;
 
-/// Reads what opening will read of a log that snapshots cover up to a position. Returns the number of bytes.
-pub(super) fn check_readable(log: &File, covered: u64) -> io::Result<u64> {
-    read_through(log, covered, |_, _, _| Ok(()))
-}
-
-/// Reads what opening will read, and puts on disk what was read.
+/// Reads what opening will read of a log that snapshots cover up to a position, and puts on disk what was read.
 pub(super) fn write_again(log: &File, covered: u64) -> io::Result<u64> {
     let read = read_through(log, covered, |mut log, at, bytes| {
         log.seek(SeekFrom::Start(at))?;
@@ -130,6 +125,12 @@ mod tests {
         store
     }
 
+    /// Bytes that opening will read.
+    fn to_read(folder: &SledFolder) -> u64 {
+        let log = folder.open_data().unwrap();
+        read_through(&log, folder.covered().unwrap(), |_, _, _| Ok(())).unwrap()
+    }
+
     fn head(position: u64) -> [u8; HEAD_BYTES] {
         let mut head = [0; HEAD_BYTES];
         head[4..12].copy_from_slice(&(position ^ POSITION_MASK).to_le_bytes());
@@ -195,12 +196,12 @@ mod tests {
         let folder = SledFolder::new(dir.path(), "s");
         let len = fs::metadata(dir.path().join("s/db")).unwrap().len();
         assert!(len > 3 * SEGMENT_BYTES as u64, "{len}");
-        assert_eq!(folder.check_readable().unwrap(), len);
+        assert_eq!(to_read(&folder), len);
         store.close().unwrap();
         // Closing writes a snapshot; only the segment that it ends in is read once more.
         let len = fs::metadata(dir.path().join("s/db")).unwrap().len();
         let heads = len.div_ceil(SEGMENT_BYTES as u64) * HEAD_BYTES as u64;
-        let after = folder.check_readable().unwrap();
+        let after = to_read(&folder);
         assert!(after <= heads + SEGMENT_BYTES as u64, "{after} of {len}");
     }
 

@@ -384,7 +384,6 @@ impl Writer {
         let failed = |error| Error::io("close the page store in", folder.path(), error);
         let mut free = folder.wait_unlocked(LOCK_WAIT).map_err(failed)?;
         if free && self.wrote {
-            folder.check_readable().map_err(failed)?;
             let (db, _) = open_db(folder)?;
             self.progress.step();
             fenced(folder.path(), "close", || {
@@ -409,14 +408,14 @@ fn open_db(folder: &SledFolder) -> Result<(sled::Db, LogBefore)> {
         return Err(error);
     }
     // Now all of the log is read.
-    let readable = folder.check_readable().map_err(|error| Error::io("read the page store in", folder.path(), error));
-    readable.and_then(|_| open_or_leave(folder)).map_err(|_| {
+    open_or_leave(folder).map_err(|_| {
         folder.put_snapshots_back(&moved);
         error
     })
 }
 
-/// Opens sled. If it cannot read its files, they are left as they were.
+/// Opens sled, if all that it is going to read can be read: it would go on without the rest. If it cannot make anything
+/// of its files, they are left as they were.
 fn open_or_leave(folder: &SledFolder) -> Result<(sled::Db, LogBefore)> {
     let before = folder.keep_log().map_err(|error| Error::io("read the page store in", folder.path(), error))?;
     match open_db_once(folder) {
