@@ -6,7 +6,7 @@
 //! as the first so many commits of each writer left them: what a commit changes follows from its number. Amounts are
 //! moved between rows, so their sum stays.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gangline::{Access, Db, Durability, Options, Result, Table};
@@ -91,21 +91,18 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     load(&db, rows)?;
     db.checkpoint()?;
     let before = db.status()?;
-    let (over, ends) = (AtomicBool::new(false), AtomicU64::new(0));
+    let over = AtomicBool::new(false);
     let mut reader = Reader::new(plan, rows);
     std::thread::scope(|scope| -> Result<(), Failure> {
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
-                let (db, over, ends) = (&db, &over, &ends);
-                scope.spawn(move || {
-                    let outcome = write(db, plan.seed, rows, writer, over);
-                    ends.fetch_add(1, Ordering::Relaxed);
-                    outcome
-                })
+                let (db, over) = (&db, &over);
+                scope.spawn(move || write(db, plan.seed, rows, writer, over))
             })
             .collect();
         let mut outcome = Ok(());
-        while reader.summary.reads < plan.reads && outcome.is_ok() && ends.load(Ordering::Relaxed) == 0 {
+        let all_write = || writers.iter().all(|writer| !writer.is_finished());
+        while reader.summary.reads < plan.reads && outcome.is_ok() && all_write() {
             outcome = reader.read(&db);
         }
         over.store(true, Ordering::Relaxed);
