@@ -11,7 +11,7 @@ use std::time::Duration;
 use gangline::{Db, Result};
 use gangline_bench_support::random::Random;
 use gangline_bench_support::user::{USERS, User, user};
-use gangline_bench_support::{Size, eventual, load, ns_of};
+use gangline_bench_support::{Size, eventual, load, middle, ns_of};
 
 /// Reads of which the middle time is told.
 const ROUNDS: usize = 5;
@@ -52,9 +52,4 @@ fn measure(size: &Size, db: &Db, map: &BTreeMap<u64, User>, ids: &[u64]) -> (f64
         }));
     }
     (middle(ours), middle(bare))
-}
-
-fn middle(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

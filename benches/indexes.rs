@@ -5,11 +5,12 @@
 //! interleaved rounds is taken of each.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measures")]
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gangline::{Db, Index, Result, Table};
-use gangline_bench_support::user::{User, user};
-use gangline_bench_support::{Size, eventual};
+use gangline_bench_support::random::spread;
+use gangline_bench_support::user::{USERS, User, user};
+use gangline_bench_support::{Size, eventual, load, ns_each, timed};
 
 const ROUNDS: usize = 7;
 
@@ -17,7 +18,7 @@ const PLAIN: Table<u64, User> = Table::new("plain");
 const INDEXED: Table<u64, User> = Table::new("indexed").indexes(&[&BY_EMAIL]);
 const BY_EMAIL: Index<String, User> = Index::<String, User>::new("by_email", |user, out| out.key(&user.email)).unique();
 const BY_COUNTRY: Index<String, User> = Index::new("by_country", |user, out| out.key(&user.country));
-const LISTED: Table<u64, User> = Table::new("listed").indexes(&[&BY_COUNTRY]);
+const LISTED: Table<u64, User> = USERS.indexes(&[&BY_COUNTRY]);
 
 fn main() -> Result<()> {
     let size = Size::from_args(100_000, 200);
@@ -41,17 +42,13 @@ fn main() -> Result<()> {
         gets[1] = gets[1].min(reads(size.rows, by_email)?);
     }
     for (which, name) in ["plain", "unique"].into_iter().enumerate() {
-        println!("{name}_put_ns {}", a_row(least[which][0], size.rows));
-        println!("{name}_change_ns {}", a_row(least[which][1], size.rows));
+        println!("{name}_put_ns {:.0}", ns_each(least[which][0], size.rows));
+        println!("{name}_change_ns {:.0}", ns_each(least[which][1], size.rows));
     }
     let ratio = |at: usize| least[1][at].as_secs_f64() / least[0][at].as_secs_f64();
     println!("unique_put_ratio {:.2}\nunique_change_ratio {:.2}", ratio(0), ratio(1));
-    println!("get_ns {}\nget_by_ns {}", a_row(gets[0], size.rows), a_row(gets[1], size.rows));
+    println!("get_ns {:.0}\nget_by_ns {:.0}", ns_each(gets[0], size.rows), ns_each(gets[1], size.rows));
     ranges(size.rows)
-}
-
-fn a_row(time: Duration, rows: u64) -> u128 {
-    time.as_nanos() / u128::from(rows)
 }
 
 fn changed(mut user: User, changed: bool) -> User {
@@ -64,43 +61,31 @@ fn changed(mut user: User, changed: bool) -> User {
 /// The time of a put for each row, one after another in an order that is not that of the keys. The rows are made before.
 fn puts(db: &Db, table: Table<u64, User>, rows: u64, change: bool) -> Result<Duration> {
     let rows: Vec<User> = (0..rows).map(|at| changed(user(spread(at, rows)), change)).collect();
-    let start = Instant::now();
-    for row in rows {
-        db.put(table, row.id, row)?;
-    }
-    Ok(start.elapsed())
+    let (time, outcome) = timed(|| rows.into_iter().try_for_each(|row| db.put(table, row.id, row)));
+    outcome.map(|()| time)
 }
 
 fn reads(rows: u64, read: impl Fn(u64) -> Result<bool>) -> Result<Duration> {
-    let start = Instant::now();
-    for at in 0..rows {
+    let check = |at| {
         assert!(read(spread(at, rows))?, "every row is there");
-    }
-    Ok(start.elapsed())
-}
-
-/// Each number below `rows` once, in another order.
-fn spread(at: u64, rows: u64) -> u64 {
-    // A prime above all sizes that are used has no divisor in common with them.
-    at * 1_000_003 % rows
+        Ok(())
+    };
+    let (time, outcome) = timed(|| (0..rows).try_for_each(check));
+    outcome.map(|()| time)
 }
 
 /// How fast indexes are built, and the rows of a quarter of the table read by one.
 fn ranges(rows: u64) -> Result<()> {
-    const OLD: Table<u64, User> = Table::new("listed");
     let db = eventual().in_memory()?;
-    for start in (0..rows).step_by(5_000) {
-        db.transact(|tx| (start..rows.min(start + 5_000)).try_for_each(|id| tx.put(OLD, id, user(id))))?;
-    }
-    let start = Instant::now();
-    db.build_indexes(LISTED, |_| ())?;
-    println!("build_ns_a_row {}", a_row(start.elapsed(), rows));
-    let start = Instant::now();
-    let found = db.query(LISTED).by(&BY_COUNTRY).equal("DE").project(|user| user.id).collect()?.len() as u64;
-    println!("by_index_ns_a_row {}", a_row(start.elapsed(), found));
-    let start = Instant::now();
-    let scanned = db.read(LISTED, |user| user.country == "DE", |user| user.id)?.len() as u64;
-    println!("scan_ns_a_row {}", a_row(start.elapsed(), rows));
-    assert_eq!(found, scanned, "both ways find the same rows");
+    load(&db, rows)?;
+    let (time, built) = timed(|| db.build_indexes(LISTED, |_| ()));
+    built?;
+    println!("build_ns_a_row {:.0}", ns_each(time, rows));
+    let (time, found) = timed(|| db.query(LISTED).by(&BY_COUNTRY).equal("DE").project(|user| user.id).collect());
+    let found = found?.len();
+    println!("by_index_ns_a_row {:.0}", ns_each(time, found as u64));
+    let (time, scanned) = timed(|| db.read(LISTED, |user| user.country == "DE", |user| user.id));
+    println!("scan_ns_a_row {:.0}", ns_each(time, rows));
+    assert_eq!(found, scanned?.len(), "both ways find the same rows");
     Ok(())
 }

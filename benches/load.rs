@@ -5,25 +5,21 @@
 //! what a checkpoint after it takes, which a program does not wait for.
 #![expect(clippy::print_stdout, reason = "a bench prints what it measures")]
 
-use std::time::Duration;
-
 use gangline::{Db, Index, Options, Result, Table};
+use gangline_bench_support::random::spread;
 use gangline_bench_support::user::{USERS, User, user};
-use gangline_bench_support::{Size, ns_each, timed};
+use gangline_bench_support::{Size, ms, ns_each, timed};
 
 /// Rows of one transaction.
 const BATCH: usize = 10_000;
 const BY_EMAIL: Index<String, User> = Index::<String, User>::new("by_email", |user, out| out.key(&user.email)).unique();
-const INDEXED: Table<u64, User> = Table::new("users").indexes(&[&BY_EMAIL]);
+const INDEXED: Table<u64, User> = USERS.indexes(&[&BY_EMAIL]);
 
 fn main() -> Result<()> {
     let size = Size::from_args(1_000_000, 200);
     // One of them alone, to count its instructions.
     let only = std::env::args().skip_while(|word| word != "--only").nth(1);
     let users: Vec<User> = (0..size.rows).map(user).collect();
-    // A prime above all sizes that are used has no divisor in common with them.
-    let mixed =
-        |from: u64, step: u64| (from..size.rows).step_by(step as usize).map(move |at| at * 1_000_003 % size.rows);
     let row = |at: u64| (at, &users[at as usize]);
     let load = |name: &str, before: &dyn Fn(&Db) -> Result<u64>, load: &dyn Fn(&Db) -> Result<u64>| -> Result<()> {
         if only.as_deref().is_some_and(|only| only != name) {
@@ -49,12 +45,8 @@ fn main() -> Result<()> {
         db.sync().map(|()| size.rows)
     })?;
     load("ascending", &nothing, &|db| db.bulk_load(USERS, (0..size.rows).map(row)))?;
-    load("mixed", &nothing, &|db| db.bulk_load(USERS, mixed(0, 1).map(row)))?;
+    load("mixed", &nothing, &|db| db.bulk_load(USERS, (0..size.rows).map(|at| row(spread(at, size.rows)))))?;
     let even = |db: &Db| db.bulk_load(USERS, (0..size.rows).step_by(2).map(row));
     load("between", &even, &|db| db.bulk_load(USERS, (1..size.rows).step_by(2).map(row)))?;
     load("unique_index", &nothing, &|db| db.bulk_load(INDEXED, (0..size.rows).map(row)))
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }

@@ -17,7 +17,7 @@ use parking_lot::{RwLock, RwLockWriteGuard};
 
 use gangline_bench_support::random::Random;
 use gangline_bench_support::user::USERS;
-use gangline_bench_support::{Size, eventual, load, ns_of};
+use gangline_bench_support::{Size, eventual, load, middle, ns_of};
 
 /// What one operation takes is the middle one of so many short measurements: others on the machine spoil a few of them.
 const ROUNDS: u32 = 15;
@@ -39,9 +39,8 @@ fn print(name: &str, ns: f64) {
 
 /// Nanoseconds of one call on one thread.
 fn alone(name: &str, time: Duration, mut call: impl FnMut()) {
-    let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| ns_of(time / ROUNDS, &mut call)).collect();
-    rounds.sort_by(f64::total_cmp);
-    print(&format!("{name}_ns"), rounds[rounds.len() / 2]);
+    let rounds = (0..ROUNDS).map(|_| ns_of(time / ROUNDS, &mut call)).collect();
+    print(&format!("{name}_ns"), middle(rounds));
 }
 
 /// Nanoseconds of one call on one thread, and on each of two that run at once.

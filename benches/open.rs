@@ -14,7 +14,7 @@ use gangline::{Db, Options};
 
 use gangline_bench_support::random::Random;
 use gangline_bench_support::user::{USERS, user};
-use gangline_bench_support::{Size, eventual, load, median, resident_mib, timed};
+use gangline_bench_support::{Size, eventual, load, median, ms, resident_mib, timed};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -52,10 +52,6 @@ fn main() -> Outcome<()> {
     println!("recovery_resident_mib {}", resident_mib());
     check(&db, size.rows, commits)?;
     Ok(db.close()?)
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
 
 /// The keys that are changed, in order: the balance of each becomes the number of the change.

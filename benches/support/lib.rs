@@ -60,6 +60,17 @@ pub fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
+/// The middle one of several numbers.
+pub fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A time in milliseconds.
+pub fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
 /// Nanoseconds for each of so many.
 pub fn ns_each(time: Duration, count: u64) -> f64 {
     time.as_nanos() as f64 / count as f64

@@ -23,6 +23,12 @@ impl Random {
     }
 }
 
+/// Each number below `count` once, in another order.
+pub fn spread(at: u64, count: u64) -> u64 {
+    // A prime above all sizes that are used has no divisor in common with them.
+    at * 1_000_003 % count
+}
+
 /// Numbers by Zipf's law, drawn by inverting the sum of the first weights and an integral for the others.
 #[derive(Debug)]
 pub struct Zipf {

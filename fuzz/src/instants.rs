@@ -6,13 +6,14 @@
 //! as the first so many commits of each writer left them: what a commit changes follows from its number. Amounts are
 //! moved between rows, so their sum stays.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gangline::{Access, Db, Durability, Options, Result, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::fill::fill;
 use crate::random::Random;
 
 const WRITERS: usize = 3;
@@ -23,7 +24,6 @@ const TIMES_BUDGET: u64 = 8;
 /// Bytes of a row at the beginning, encoded and with its key.
 const ROW_BYTES: u64 = 110;
 const TEXT_BYTES: u64 = 96;
-const ROWS_A_LOAD: u64 = 500;
 
 const ROWS: Table<u64, Row> = Table::new("rows");
 
@@ -88,24 +88,20 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
         .journal_bytes(1 << 20)
         .open(folder.path().join("store"))?;
     let rows = (plan.cache_bytes * TIMES_BUDGET).div_ceil(ROW_BYTES).max(2 * ROWS_A_COMMIT as u64);
-    load(&db, rows)?;
-    db.checkpoint()?;
+    fill(&db, ROWS, own_row(rows, WRITERS), |_| Row { amount: 0, versions: Versions::default(), text: text(0) })?;
     let before = db.status()?;
-    let (over, ends) = (AtomicBool::new(false), AtomicU64::new(0));
+    let over = AtomicBool::new(false);
     let mut reader = Reader::new(plan, rows);
     std::thread::scope(|scope| -> Result<(), Failure> {
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
-                let (db, over, ends) = (&db, &over, &ends);
-                scope.spawn(move || {
-                    let outcome = write(db, plan.seed, rows, writer, over);
-                    ends.fetch_add(1, Ordering::Relaxed);
-                    outcome
-                })
+                let (db, over) = (&db, &over);
+                scope.spawn(move || write(db, plan.seed, rows, writer, over))
             })
             .collect();
         let mut outcome = Ok(());
-        while reader.summary.reads < plan.reads && outcome.is_ok() && ends.load(Ordering::Relaxed) == 0 {
+        let all_write = || writers.iter().all(|writer| !writer.is_finished());
+        while reader.summary.reads < plan.reads && outcome.is_ok() && all_write() {
             outcome = reader.read(&db);
         }
         over.store(true, Ordering::Relaxed);
@@ -127,15 +123,6 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
 /// The row that a writer changes in each commit.
 fn own_row(rows: u64, writer: usize) -> u64 {
     rows + writer as u64
-}
-
-fn load(db: &Db, rows: u64) -> Result<(), Failure> {
-    let all = own_row(rows, WRITERS);
-    for first in (0..all).step_by(ROWS_A_LOAD as usize) {
-        let row = || Row { amount: 0, versions: Versions::default(), text: text(0) };
-        db.transact(|tx| (first..all.min(first + ROWS_A_LOAD)).try_for_each(|key| tx.put(ROWS, key, row())))?;
-    }
-    Ok(())
 }
 
 /// Of another length each time, so that pages are cut.

@@ -20,6 +20,7 @@
 pub mod args;
 pub mod crash;
 pub mod eio;
+mod fill;
 pub mod flip;
 pub mod full;
 pub mod history;

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::io::Write;
 use std::path::Path;
 
-use gangline::{Access, Durability, Options};
+use gangline::{Durability, Options};
 use gangline_statistics::aggregates::{differences, flights, olist};
 use gangline_statistics::data::load::load;
 use gangline_statistics::data::source::Source;
@@ -29,8 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         "flights" => {
             flights::load(&db, path)?;
-            let inside = db.transact(|tx| compare(lines_of_flights(tx)?, FLIGHTS))?;
-            [compare(lines_of_flights(&db)?, FLIGHTS)?, compare(lines_of_flights(&db.snapshot())?, FLIGHTS)?, inside]
+            let inside = db.transact(|tx| compare(flights::lines(tx)?, FLIGHTS))?;
+            [compare(flights::lines(&db)?, FLIGHTS)?, compare(flights::lines(&db.snapshot())?, FLIGHTS)?, inside]
         }
         other => return Err(format!("there is no data set {other:?}: olist or flights").into()),
     };
@@ -46,8 +46,4 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The number of lines, and what differs.
 fn compare(lines: Vec<String>, expected: &str) -> gangline::Result<(usize, String)> {
     Ok((lines.len(), differences(&lines, expected)))
-}
-
-fn lines_of_flights(da: &impl Access) -> gangline::Result<Vec<String>> {
-    flights::lines(da)
 }

@@ -9,12 +9,12 @@ use gangline::{Db, Durability, Options, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::fill::fill;
 
 /// Rows: enough that the sixteen pages which share a leaf of sled's are less than a hundredth of them.
 pub(super) const ROWS: u64 = 24_000;
 /// Commits after the load.
 pub(super) const LATER: u64 = 400;
-const ROWS_A_COMMIT: u64 = 500;
 /// How often the rows are written before: enough that the journal does not reach back to the first commit, so that a
 /// repair needs the pages.
 const ROUNDS_BEFORE: u64 = 3;
@@ -66,11 +66,7 @@ pub fn make(store: &Path, close: bool) -> Result<(), Failure> {
     let options = Options::new().segment_rows(48).journal_bytes(64 << 20).durability(Durability::Eventual);
     let db = options.open(store)?;
     for round in (0..=ROUNDS_BEFORE).rev() {
-        for first in (0..ROWS).step_by(ROWS_A_COMMIT as usize) {
-            let keys = first..(first + ROWS_A_COMMIT).min(ROWS);
-            db.transact(|tx| keys.clone().try_for_each(|key| tx.put(ITEMS, key, Item::of(key, round << 32))))?;
-        }
-        db.checkpoint()?;
+        fill(&db, ITEMS, ROWS, |key| Item::of(key, round << 32))?;
     }
     let journal = store.join("journal/0000000001.journal");
     if journal.exists() {

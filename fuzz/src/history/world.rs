@@ -39,6 +39,7 @@ pub(super) fn rows_taken_out<T>(remove: impl FnOnce() -> T) -> (T, Vec<Found>) {
     let removed = remove();
     (removed, INDEXED.take().unwrap_or_default())
 }
+
 /// Tables of a run.
 pub(super) const TABLE_COUNT: u32 = TABLES.len() as u32;
 

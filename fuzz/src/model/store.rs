@@ -269,7 +269,7 @@ fn read_call<K: Key + Debug>(
         Call::Range { low, high, limit } => {
             let (low, high) = (low.map(key_of), high.map(key_of));
             let query = on.query(table).range(between(&low, &high));
-            let shown = query.project_keyed(|key, note| format!("{}={}", show_key::<K>(key), note.show()));
+            let shown = query.project_keyed(show_row::<K>);
             shown.limit(limit.unwrap_or(usize::MAX)).collect()?.join(",")
         }
         Call::Keys { low, high } => {
@@ -278,7 +278,7 @@ fn read_call<K: Key + Debug>(
         }
         Call::ByNumber { low, high, limit } => {
             let query = on.query(table).by(&BY_NUMBER).range(*low..*high);
-            let shown = query.project_keyed(|key, note| format!("{}={}", show_key::<K>(key), note.show()));
+            let shown = query.project_keyed(show_row::<K>);
             shown.limit(limit.unwrap_or(usize::MAX)).collect()?.join(",")
         }
         Call::ByRest { low, high } => {
@@ -315,8 +315,12 @@ fn show_key<K: Key + Debug>(key: K::Ref<'_>) -> String {
     K::decode(&mut bytes.as_slice()).map_or_else(|| format!("cannot decode {bytes:?}"), |key| format!("{key:?}"))
 }
 
+/// As [`show_entry`] shows it.
+fn show_row<K: Key + Debug>(key: K::Ref<'_>, note: &Note) -> String {
+    format!("{}={}", show_key::<K>(key), note.show())
+}
+
 fn dump<K: Key + Debug>(db: &Db, table: Table<K, Note>) -> Result<String> {
-    let rows =
-        db.query(table).project_keyed(|key, note| format!("{}={}", show_key::<K>(key), note.show())).collect()?;
+    let rows = db.query(table).project_keyed(show_row::<K>).collect()?;
     Ok(rows.join(","))
 }

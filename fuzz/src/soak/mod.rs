@@ -15,9 +15,9 @@ use gangline::{Db, Durability, Options, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::fill::fill;
 use crate::random::Random;
 
-const ROWS_A_COMMIT: u64 = 2_000;
 const MIB: u64 = 1 << 20;
 /// Growth between the second and the last quarter of the run that is taken for a leak.
 const MEMORY_GROWTH_PERCENT: u64 = 15;
@@ -123,8 +123,7 @@ pub fn run(plan: &Plan, out: &mut dyn Write) -> Result<Summary, Failure> {
         .journal_bytes(64 * MIB)
         .open(&store)?;
     let begun = Instant::now();
-    load(&db, plan.rows)?;
-    db.checkpoint()?;
+    fill(&db, ACCOUNTS, plan.rows, account)?;
     writeln!(out, "loaded {} rows in {:.0?}", plan.rows, begun.elapsed())?;
     let (over, ops) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut samples = Vec::new();
@@ -166,14 +165,6 @@ fn sum(db: &Db) -> Result<i64, Failure> {
 
 fn account(key: u64) -> Account {
     Account { balance: OPENING_BALANCE, name: format!("account number {key:>48}"), moves: 0 }
-}
-
-fn load(db: &Db, rows: u64) -> Result<(), Failure> {
-    for first in (0..rows).step_by(ROWS_A_COMMIT as usize) {
-        let keys = first..(first + ROWS_A_COMMIT).min(rows);
-        db.transact(|tx| keys.clone().try_for_each(|key| tx.put(ACCOUNTS, key, account(key))))?;
-    }
-    Ok(())
 }
 
 fn work(

@@ -14,13 +14,12 @@ use gangline::{Db, Durability, Options, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::fill::fill;
 use crate::random::Random;
 use zipf::Zipf;
 
 const ACCOUNTS: Table<u64, Account> = Table::new("accounts");
 const OPENING_BALANCE: i64 = 1_000;
-/// Rows of one transaction while the table is filled.
-const BATCH: u64 = 10_000;
 /// How unequal the rows are: the first is chosen some seven times in a hundred.
 const SKEW: f64 = 0.99;
 /// Runs from this length on are held to the bounds.
@@ -141,7 +140,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     }
     let folder = tempfile::tempdir()?;
     let db = Options::new().durability(Durability::Eventual).open(folder.path())?;
-    fill(&db, plan.rows)?;
+    fill(&db, ACCOUNTS, plan.rows, account)?;
     let zipf = Zipf::new(plan.rows, SKEW);
     let mut summary = Summary::default();
     let world = World { db: &db, plan, zipf: &zipf };
@@ -173,16 +172,8 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     }
 }
 
-fn fill(db: &Db, rows: u64) -> Result<(), Failure> {
-    for start in (0..rows).step_by(BATCH as usize) {
-        db.transact(|tx| {
-            (start..rows.min(start + BATCH)).try_for_each(|id| {
-                let owner = format!("owner of account {id:08}");
-                tx.put(ACCOUNTS, id, Account { balance: OPENING_BALANCE, moves: 0, owner })
-            })
-        })?;
-    }
-    Ok(db.checkpoint()?)
+fn account(id: u64) -> Account {
+    Account { balance: OPENING_BALANCE, moves: 0, owner: format!("owner of account {id:08}") }
 }
 
 fn worst(of: &[(Role, Tally)], role: Role) -> Duration {
