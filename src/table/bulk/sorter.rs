@@ -45,9 +45,8 @@ impl Sorter {
     /// Puts the rows in order, to be read as a [`Source`]. Those with one key stay in the order in which they came.
     pub(crate) fn sort(&mut self) {
         let bytes = &self.bytes;
-        self.rows.sort_unstable_by(|a, b| {
-            a.head.cmp(&b.head).then_with(|| a.key(bytes).cmp(b.key(bytes))).then(a.at.cmp(&b.at))
-        });
+        // Stable: `at` alone would not keep their order, since an empty key without a row takes no byte.
+        self.rows.sort_by(|a, b| a.head.cmp(&b.head).then_with(|| a.key(bytes).cmp(b.key(bytes))));
     }
 
     /// The least and the greatest key, once it is sorted.
