@@ -41,6 +41,7 @@ mod parallel;
 mod pool;
 mod query;
 mod repair;
+mod repair_bulk;
 mod restarts;
 mod row_types;
 mod snapshots;

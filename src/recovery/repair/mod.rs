@@ -7,11 +7,12 @@
 //! 2. From the root down, checksums say which of them are [in force](structure). Where a page is lost, or what names it,
 //!    the keys and commit numbers of all pages that are left [decide](search).
 //! 3. The rows are [written](salvage) into a new database by ordinary commits, as bytes; then what the journal has of later
-//!    commits, whole record for whole record.
+//!    commits, whole record for whole record, [bulk acts](bulk) among them.
 //! 4. The new store is closed, opened, verified, and gets its name. The [report](report) says what is lost or doubtful.
 //!
 //! No type of the program is needed.
 
+mod bulk;
 mod carve;
 mod commits;
 mod report;
@@ -138,9 +139,11 @@ fn salvage_all(salvage: &mut Salvage<'_>, damaged: &Path, carved: &Carved, slots
         damages.push(damage(&root, 0, "the root file is missing"));
     }
     damages.extend(carved.unreadable.iter().map(|(file, offset)| damage(file, *offset, "it cannot be read")));
+    // Without a root nobody knows which of them are in the pages already.
+    let later = structure.last_commit.map(|last| commits.made_after(last)).unwrap_or_default();
     for mut plan in structure.tables {
         plan.definition = plan.definition.or_else(|| commits.definitions.remove(&plan.id));
-        salvage.table(plan)?;
+        salvage.table(plan, &later)?;
     }
     let in_journal = salvage.journal(&journal, structure.last_commit)?;
     damages.extend(in_journal.damages);
