@@ -9,6 +9,7 @@ mod bad_input;
 mod bulk;
 mod cancel;
 mod compact;
+mod corners;
 mod declare;
 mod disk_full;
 mod durability;

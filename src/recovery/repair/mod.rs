@@ -38,7 +38,7 @@ use super::verify::VerifyReport;
 use crate::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Durability, Options};
-use crate::storage::{FileLayer, LockFile, OsFiles, Slots, names, raw_files};
+use crate::storage::{FileLayer, LockFile, OsFiles, Slots, names, raw_files, settled};
 
 /// Memory for pages of the new store.
 const CACHE_BYTES: usize = 64 << 20;
@@ -82,7 +82,7 @@ const JOURNAL_BYTES: u64 = 64 << 20;
 #[track_caller]
 pub fn repair(damaged: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<RepairReport> {
     context::check_free("repair", Location::caller())?;
-    let (damaged, into) = (damaged.as_ref(), into.as_ref());
+    let (damaged, into) = (&*settled(damaged.as_ref())?, into.as_ref());
     let files: Arc<dyn FileLayer> = Arc::new(OsFiles);
     let folders = check_store(damaged)?;
     check_target(damaged, into)?;
