@@ -244,8 +244,13 @@ fn child(mut args: Args) -> Result<(), End> {
 }
 
 fn load(args: &mut Args) -> Result<Load, String> {
-    let Load { slots, text_bytes, large_bytes } = Load::default();
-    Ok(Load { slots: args.option_or("slots", slots)?, text_bytes: args.option_or("text", text_bytes)?, large_bytes })
+    let Load { slots, text_bytes, large_bytes, bulk_every } = Load::default();
+    Ok(Load {
+        slots: args.option_or("slots", slots)?,
+        text_bytes: args.option_or("text", text_bytes)?,
+        large_bytes: args.option_or("large", large_bytes)?,
+        bulk_every: args.option_or("bulk", bulk_every)?,
+    })
 }
 
 fn soak_lines(mut args: Args) -> Result<String, End> {

@@ -42,7 +42,7 @@ fn open_and_write(work: &Work<'_>) -> Result<(), Failure> {
     say(phase::OPENING)?;
     let db = super::open(work.store)?;
     say(phase::OPENED)?;
-    let writers = Writers { load: Load::with_large_rows(), say: &say, is_over: &|| false, met: &|_| {} };
+    let writers = Writers { load: Load::of_all_kinds(), say: &say, is_over: &|| false, met: &|_| {} };
     std::thread::scope(|scope| {
         let checkpoints = scope.spawn(|| -> Result<(), Failure> {
             loop {

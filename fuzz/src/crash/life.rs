@@ -48,7 +48,7 @@ impl Aim {
         Duration::from_millis(match self {
             Aim::Opening => 25,
             Aim::Checkpoint => 8,
-            Aim::Restore => 600,
+            Aim::Restore => 150,
             Aim::Anywhere => 900,
         })
     }

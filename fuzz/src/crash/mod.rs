@@ -47,6 +47,10 @@ const BY_LENGTH: Index<u8, Entry> = Index::new("by_length", |entry, out| {
 const LOG: Table<u64, (u32, u64)> = Table::new("log");
 /// The number of the newest entry of the log, in its only row.
 const COUNTER: Table<u8, u64> = Table::new("counter");
+/// What the last bulk act loaded, under its number.
+const BULK: Table<(u64, u64), Entry> = Table::new("bulk").indexes(&[&BY_SEQ]);
+/// Rows of one: more than go into the journal.
+const BULK_ROWS: u64 = 400;
 /// Writers below this one append to the log too.
 const LOGGED: u32 = 2;
 
@@ -78,19 +82,35 @@ pub struct Load {
     pub text_bytes: u64,
     /// The same of every fortieth row, which is to be kept in chunks; 0: none is.
     pub large_bytes: u64,
+    /// The first writer does a bulk act before each commit whose number this divides; 0: none.
+    pub bulk_every: u64,
 }
 
 impl Default for Load {
     /// Small rows, some forty of which share a page.
     fn default() -> Self {
-        Load { slots: 300, text_bytes: 320, large_bytes: 0 }
+        Load { slots: 300, text_bytes: 320, large_bytes: 0, bulk_every: 0 }
     }
 }
 
 impl Load {
-    /// Small rows, and some of 50 to 300 KiB.
-    pub(crate) fn with_large_rows() -> Self {
-        Load { large_bytes: 300 << 10, ..Load::default() }
+    /// Small rows, and some of 50 to 300 KiB, and bulk acts.
+    pub(crate) fn of_all_kinds() -> Self {
+        Load { large_bytes: 300 << 10, bulk_every: 25, ..Load::default() }
+    }
+
+    /// The numbers, as a child finds them on its command line.
+    pub(crate) fn words(self) -> [String; 8] {
+        let Load { slots, text_bytes, large_bytes, bulk_every } = self;
+        let options = [("slots", slots), ("text", text_bytes), ("large", large_bytes), ("bulk", bulk_every)];
+        let words = options.map(|(name, number)| [format!("--{name}"), number.to_string()]);
+        let [[a, b], [c, d], [e, f], [g, h]] = words;
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// The rows of a bulk act.
+    fn bulk_rows(self, act: u64) -> impl Iterator<Item = ((u64, u64), Entry)> {
+        (0..BULK_ROWS).map(move |at| ((act, at), Entry { seq: act * BULK_ROWS + at, text: format!("{at:>100}") }))
     }
 
     /// The entry of a commit: its text is known from its number, and has another length each time.
@@ -234,7 +254,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
 
 /// Checks the store and leaves it, closed or just dropped; then the copies of it.
 fn look(place: &Place, life: &Life, promised: &[u64], close: bool, summary: &mut Summary) -> Result<Findings, Failure> {
-    let load = Load::with_large_rows();
+    let load = Load::of_all_kinds();
     let db = open(&place.store).map_err(|error| Failure(format!("cannot open: {}", describe(&error))))?;
     let mut findings = check::check(&db, load, promised)?;
     if close {
