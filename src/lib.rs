@@ -80,7 +80,7 @@ mod status;
 pub mod torture;
 
 pub use access::Access;
-pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
+pub use codec::{First, Key, KeyVia, Prefix, StoredValue, TotalF64};
 pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
 pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
@@ -88,7 +88,7 @@ pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{
     Grouped, IndexProgress, Indexed, Joined, MigrationProgress, Number, ParallelResults, Plan, Projected, Query,
-    ReadLock, Results,
+    ReadLock, Results, StoredRows,
 };
 pub use recovery::{
     BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport,

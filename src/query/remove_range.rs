@@ -8,7 +8,7 @@ use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{LockSet, Mode};
 use crate::options::Durability;
-use crate::table::bulk::{Allowance, Builder, Sorter, Splice, StoredRows, merge};
+use crate::table::bulk::{Allowance, Builder, PageRows, Sorter, Splice, merge};
 use crate::table::index_core::{IndexCore, Indexes};
 use crate::table::table_core::TableCore;
 use crate::table::{Row, Table};
@@ -69,7 +69,7 @@ fn entries_of(
         let text = format!("the indexes of table {:?} were changed meanwhile; try again", core.name());
         Error::new(ErrorKind::SchemaMismatch, text)
     })?;
-    let mut rows = StoredRows::of_range(&engine.pager, core, low.clone(), high.cloned());
+    let mut rows = PageRows::of_range(&engine.pager, core, low.clone(), high.cloned());
     while let Some((key, row)) = rows.step()? {
         for ((index, keys), entries) in indexes.list.iter().zip(keys.of_bytes(core, key, row)?).zip(&mut all) {
             for index_key in keys {
@@ -86,7 +86,7 @@ fn without<'e>(engine: &'e Engine, index: &IndexCore, entries: Sorter) -> Result
     let Some((least, greatest)) = entries.ends() else { return Ok(None) };
     let bounds = (KeyBuf::from(least), Some(KeyBuf::joined(greatest, &[0])));
     let pager = &engine.pager;
-    let rows = StoredRows::of_range(pager, &index.core, bounds.0.clone(), bounds.1.clone());
+    let rows = PageRows::of_range(pager, &index.core, bounds.0.clone(), bounds.1.clone());
     let allowance = Allowance::of(pager);
     let mut builder = Builder::new(pager, index.core.id(), engine.capture().number(), engine.options.segment_rows);
     let twice = |_: &[u8], _: &[u8]| Error::corrupted(format!("the index {:?} has a key twice", index.name()));

@@ -359,7 +359,7 @@ impl Transaction {
 
     /// The number of rows, those that are over included.
     #[track_caller]
-    pub(crate) fn stored_rows<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+    pub(crate) fn row_count<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
         let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
         state.locks.asked_at(Location::caller());

@@ -44,6 +44,7 @@ mod repair;
 mod restarts;
 mod row_types;
 mod snapshots;
+mod stored_rows;
 mod streams;
 mod strict;
 mod support;
