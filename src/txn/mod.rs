@@ -22,6 +22,7 @@ mod footprint;
 mod ids;
 mod indexes;
 mod locking;
+mod many;
 mod merge;
 mod raw_writer;
 mod record;

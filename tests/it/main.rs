@@ -7,6 +7,7 @@
 mod backup;
 mod bad_input;
 mod bulk;
+mod bulk_inside;
 mod cancel;
 mod compact;
 mod declare;
