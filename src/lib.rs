@@ -31,6 +31,7 @@
 //! - [`Db::bulk_load`] and its like: many rows at once. [`Migration`]: rows of an older version of their type.
 //! - [`Transaction`]: several rows, all or nothing. [`Snapshot`]: one instant, for as long as wanted.
 //! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
+//! - [`Db::stored_rows`]: rows without the types of the program that wrote them.
 //! - [`Query`]: ranges, conditions, folds, groups, orders, streams, plans. [`Index`]: other keys for rows, and reads by them.
 //!   [`Access`]: one service over all three.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.

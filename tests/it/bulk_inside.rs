@@ -102,10 +102,12 @@ fn no_row_comes_into_a_removed_range_before_the_end() {
             // A reader outside sees what was committed.
             assert_eq!(db.get(ITEMS, 55).unwrap().unwrap().id, 55);
             let insert = scope.spawn(|| db.insert(ITEMS, 55, Item { amount: -7, ..item(55) }));
-            until("the insert waits", || waits(&db) > before || insert.is_finished());
-            assert!(!insert.is_finished());
+            let remove = scope.spawn(|| db.transact(|tx| tx.remove_range(ITEMS, 51..53)));
+            until("both wait", || waits(&db) > before + 1 || insert.is_finished() || remove.is_finished());
+            assert!(!insert.is_finished() && !remove.is_finished());
             let_go();
             insert.join().unwrap().unwrap();
+            assert_eq!(remove.join().unwrap().unwrap(), 0);
         },
     );
     let expected: Vec<u64> = (0..50).chain([55]).chain(60..200).collect();

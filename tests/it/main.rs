@@ -13,6 +13,7 @@ mod compact;
 mod declare;
 mod disk_full;
 mod durability;
+mod edges;
 mod escalation;
 mod expiry;
 mod explain;
