@@ -7,6 +7,7 @@ mod ids;
 mod indexes;
 mod migration;
 mod names;
+mod stored;
 mod temporary;
 
 use std::fmt;
