@@ -12,6 +12,7 @@ use super::ids::Ids;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockManager;
 use crate::options::Options;
+use crate::storage::Incarnation;
 use crate::storage::journal::{Journal, Position};
 use crate::table::catalog::Catalog;
 use crate::table::pager::Pager;
@@ -42,6 +43,8 @@ pub(crate) struct Engine {
     pub(crate) ids: Ids,
     /// Where an opening would begin to replay the journal: what the newest root says.
     pub(crate) replay_from: Mutex<Position>,
+    /// Which opening of which store this is.
+    pub(crate) incarnation: Incarnation,
     scan_pool: OnceLock<Option<rayon::ThreadPool>>,
     closed: AtomicBool,
     poisoned: AtomicBool,
@@ -56,6 +59,7 @@ impl Engine {
         last_commit: u64,
         journal: Option<Journal>,
         replay_from: Position,
+        incarnation: Incarnation,
     ) -> Arc<Self> {
         let locks = LockManager::with_limits(options.lock_timeout, options.max_row_locks, options.escalate_row_locks);
         Arc::new(Engine {
@@ -68,6 +72,7 @@ impl Engine {
             counts: Counts::default(),
             ids: Ids::default(),
             replay_from: Mutex::new(replay_from),
+            incarnation,
             scan_pool: OnceLock::new(),
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
