@@ -29,11 +29,17 @@ pub(super) struct Decoder {
     pub(super) id: Option<u32>,
     low: KeyBuf,
     high: Option<KeyBuf>,
+    with_old: bool,
 }
 
 impl Decoder {
-    pub(super) fn new(program: Definition, id: Option<u32>, (low, high): (KeyBuf, Option<KeyBuf>)) -> Self {
-        Decoder { program, id, low, high }
+    pub(super) fn new(
+        program: Definition,
+        id: Option<u32>,
+        (low, high): (KeyBuf, Option<KeyBuf>),
+        with_old: bool,
+    ) -> Self {
+        Decoder { program, id, low, high, with_old }
     }
 
     /// What the record of a commit says of the table, if it says anything.
@@ -49,7 +55,7 @@ impl Decoder {
         match read_record(commit, record)? {
             Record::Rows(rows) => {
                 let ours = rows.iter().filter(|row| self.follows(row));
-                let changes = ours.map(|row| change(table, row)).collect::<Result<Vec<_>>>()?;
+                let changes = ours.map(|row| change(table, row, self.with_old)).collect::<Result<Vec<_>>>()?;
                 Ok((!changes.is_empty()).then_some(News::Rows(changes)))
             }
             Record::Tables(definitions) => {
@@ -102,7 +108,7 @@ impl Decoder {
     }
 }
 
-fn change<K: Key, V: Row>(table: Table<K, V>, row: &RecordRow<'_>) -> Result<Change<K, V>> {
+fn change<K: Key, V: Row>(table: Table<K, V>, row: &RecordRow<'_>, with_old: bool) -> Result<Change<K, V>> {
     let decode = |bytes: &[u8]| -> Result<Shared<V>> {
         decode_row::<V>(bytes).map(Shared::from).map_err(|fault| {
             let key = hex(row.key);
@@ -111,5 +117,10 @@ fn change<K: Key, V: Row>(table: Table<K, V>, row: &RecordRow<'_>) -> Result<Cha
         })
     };
     let key = decode_stored_key::<K>(table.name(), row.key)?;
-    Ok(Change { key, new: row.row.map(decode).transpose()?, old: Old::Unknown })
+    let old = match row.old.filter(|_| with_old) {
+        None => Old::Unknown,
+        Some(None) => Old::Absent,
+        Some(Some(bytes)) => Old::Row(decode(bytes)?),
+    };
+    Ok(Change { key, new: row.row.map(decode).transpose()?, old })
 }

@@ -63,8 +63,10 @@ impl<K: Key, V: Row> Subscribe<K, V> {
         self
     }
 
-    /// With the rows as they were before. Commits that are made while such a subscription of the table is open have them;
-    /// of others, behind a kept position, they are [`Unknown`](crate::Old::Unknown).
+    /// With the rows as they were before. Commits that begin while such a subscription to the table is open write them
+    /// into the journal, which then takes about twice the bytes for this table, and reads the rows. So they are there
+    /// behind a kept position as well; of other commits, and of one whose old rows together are over
+    /// [`max_transaction_bytes`](crate::Options::max_transaction_bytes), they are [`Unknown`](crate::Old::Unknown).
     pub fn with_old(mut self) -> Self {
         self.with_old = true;
         self

@@ -17,7 +17,7 @@ use crate::storage::journal::{Follower, Journal, Mark, More, Step};
 use crate::table::catalog::program_definition;
 use crate::table::entry::encode_definition;
 use crate::table::{Row, Table};
-use crate::txn::Engine;
+use crate::txn::{Engine, WantsOldRows};
 
 /// Follows the commits of a table. Made by [`Db::subscribe`](crate::Db::subscribe).
 ///
@@ -33,6 +33,7 @@ pub struct Subscription<K, V: 'static> {
     lag: Option<Lag>,
     ended: bool,
     site: &'static Location<'static>,
+    _old: Option<WantsOldRows>,
 }
 
 impl<K, V> fmt::Debug for Subscription<K, V> {
@@ -52,11 +53,12 @@ impl<K, V> Subscription<K, V> {
 impl<K: Key, V: Row> Subscription<K, V> {
     pub(super) fn open(request: Subscribe<K, V>, site: &'static Location<'static>) -> Result<Self> {
         context::check_free("Subscribe::open", site)?;
-        let Subscribe { engine, table, low, high, from, .. } = request;
+        let Subscribe { engine, table, low, high, from, with_old } = request;
         engine.check_alive()?;
         engine.table_if_any(table)?;
         let program = program_definition(table, 0)?;
         let types = crc32fast::hash(&encode_definition(&program));
+        let old = with_old.then(|| WantsOldRows::of(&engine, table.name()));
         let (mut follower, mut id) = follow_from_now(&engine, table.name())?;
         let mut lag = None;
         if let Some(position) = from {
@@ -67,8 +69,8 @@ impl<K: Key, V: Row> Subscription<K, V> {
                 (follower, id) = (kept, position.table());
             }
         }
-        let decoder = Decoder::new(program, id, (low, high));
-        Ok(Subscription { engine, table, follower, decoder, types, lag, ended: false, site })
+        let decoder = Decoder::new(program, id, (low, high), with_old);
+        Ok(Subscription { engine, table, follower, decoder, types, lag, ended: false, site, _old: old })
     }
 
     /// The next event, if there is one within this time. None: not yet.

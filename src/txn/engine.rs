@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::admission::Admission;
 use super::commit::Commits;
 use super::ids::Ids;
+use super::old_rows::OldRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockManager;
 use crate::options::Options;
@@ -41,6 +42,7 @@ pub(crate) struct Engine {
     pub(crate) admission: Admission,
     pub(crate) counts: Counts,
     pub(crate) ids: Ids,
+    pub(super) old_rows: OldRows,
     /// Where an opening would begin to replay the journal: what the newest root says.
     pub(crate) replay_from: Mutex<Position>,
     /// Which opening of which store this is.
@@ -71,6 +73,7 @@ impl Engine {
             admission: Admission::default(),
             counts: Counts::default(),
             ids: Ids::default(),
+            old_rows: OldRows::default(),
             replay_from: Mutex::new(replay_from),
             incarnation,
             scan_pool: OnceLock::new(),

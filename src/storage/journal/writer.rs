@@ -233,9 +233,8 @@ impl Journal {
     pub(crate) fn remove_before(&self, position: Position) -> Result<()> {
         let Shared { files, dir, options, .. } = self.shared.as_ref();
         let keep = position.file.min(self.end().file);
-        let mut kept_bytes = 0u64;
+        let (mut kept_bytes, mut remove) = (0u64, Vec::new());
         let failed = |error| Error::io("remove old journal files in", dir, error);
-        let mut removed = false;
         let old = numbers(files.as_ref(), dir).map_err(failed)?.into_iter().rev().filter(|number| *number < keep);
         for path in old.map(|number| path_of(dir, number)) {
             if options.keep_bytes > 0 {
@@ -243,11 +242,12 @@ impl Journal {
                 kept_bytes = kept_bytes.saturating_add(bytes);
             }
             if options.keep_bytes == 0 || kept_bytes > options.keep_bytes {
-                files.remove(&path).map_err(failed)?;
-                removed = true;
+                remove.push(path);
             }
         }
-        if removed {
+        // The oldest first, so that what a crash leaves has no gap.
+        remove.iter().rev().try_for_each(|path| files.remove(path)).map_err(failed)?;
+        if !remove.is_empty() {
             files.sync_dir(dir).map_err(failed)?;
         }
         Ok(())
