@@ -161,7 +161,7 @@ fn read_bulk(bytes: &[u8], damaged: impl Fn(WireFault) -> Error) -> Result<Recor
         let next_id = reader.varint()?;
         let drops = (0..reader.count(1)?).map(|_| reader.varint_u32()).collect::<Result<_, _>>()?;
         let definitions = read_definitions(&mut reader)?;
-        let splices = (0..reader.count(6)?).map(|_| read_splice(&mut reader)).collect::<Result<_, _>>()?;
+        let splices = (0..reader.count(5)?).map(|_| read_splice(&mut reader)).collect::<Result<_, _>>()?;
         reader.finish()?;
         Ok((next_id, drops, definitions, splices))
     };
