@@ -142,25 +142,7 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             starve::run(&plan)?.lines()
         }
-        "crash" => {
-            let plan = crash::Plan {
-                kills: args.option_or("kills", 50)?,
-                seed: args.option_or("seed", 1)?,
-                compact: args.flag("compact"),
-            };
-            args.finish()?;
-            crash::run(&plan)?.lines()
-        }
-        "follow" => {
-            let plan = follow::Plan {
-                commits: args.option_or("commits", 100_000)?,
-                kills: args.option_or("kills", 20)?,
-                seed: args.option_or("seed", 1)?,
-            };
-            args.finish()?;
-            let summary = follow::run(&plan)?;
-            judged(summary.lines(), summary.is_bad())?
-        }
+        "crash" | "follow" => kills(args)?,
         "power" | "flip" | "eio" | "disk-full" | "soak" => disk(args)?,
         #[cfg(feature = "mutants")]
         "mutants" => return mutants_all(args),
@@ -268,6 +250,27 @@ fn child(mut args: Args) -> Result<(), End> {
 fn load(args: &mut Args) -> Result<Load, String> {
     let Load { slots, text_bytes, large_bytes } = Load::default();
     Ok(Load { slots: args.option_or("slots", slots)?, text_bytes: args.option_or("text", text_bytes)?, large_bytes })
+}
+
+/// The commands that kill processes.
+fn kills(mut args: Args) -> Result<String, End> {
+    if args.command == "crash" {
+        let plan = crash::Plan {
+            kills: args.option_or("kills", 50)?,
+            seed: args.option_or("seed", 1)?,
+            compact: args.flag("compact"),
+        };
+        args.finish()?;
+        return Ok(crash::run(&plan)?.lines());
+    }
+    let plan = follow::Plan {
+        commits: args.option_or("commits", 100_000)?,
+        kills: args.option_or("kills", 20)?,
+        seed: args.option_or("seed", 1)?,
+    };
+    args.finish()?;
+    let summary = follow::run(&plan)?;
+    judged(summary.lines(), summary.is_bad())
 }
 
 fn soak_lines(mut args: Args) -> Result<String, End> {
