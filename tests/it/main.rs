@@ -48,6 +48,7 @@ mod row_types;
 mod snapshots;
 mod streams;
 mod strict;
+mod subscribe;
 mod support;
 mod swap;
 mod temporary;
