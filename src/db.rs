@@ -3,10 +3,12 @@
 mod bulk;
 mod copies;
 mod expired;
+mod feed;
 mod ids;
 mod indexes;
 mod migration;
 mod names;
+mod stored;
 mod temporary;
 
 use std::fmt;

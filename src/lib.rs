@@ -31,8 +31,10 @@
 //! - [`Db::bulk_load`] and its like: many rows at once. [`Migration`]: rows of an older version of their type.
 //! - [`Transaction`]: several rows, all or nothing. [`Snapshot`]: one instant, for as long as wanted.
 //! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
+//! - [`Db::stored_rows`]: rows without the types of the program that wrote them.
 //! - [`Query`]: ranges, conditions, folds, groups, orders, streams, plans. [`Index`]: other keys for rows, and reads by them.
 //!   [`Access`]: one service over all three.
+//! - [`Db::subscribe`]: the commits of a table, as they happen and from where one has got to.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
@@ -70,6 +72,8 @@ mod recovery;
 
 mod query;
 
+mod feed;
+
 mod access;
 mod db;
 mod pool;
@@ -80,15 +84,16 @@ mod status;
 pub mod torture;
 
 pub use access::Access;
-pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
+pub use codec::{First, Key, KeyVia, Prefix, StoredValue, TotalF64};
 pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
+pub use feed::{Bulk, BulkKind, Change, Event, Events, Lag, Old, Position, Subscribe, Subscription};
 pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{
     Grouped, IndexProgress, Indexed, Joined, MigrationProgress, Number, ParallelResults, Plan, Projected, Query,
-    ReadLock, Results,
+    ReadLock, Results, StoredRows,
 };
 pub use recovery::{
     BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport,
