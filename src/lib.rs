@@ -70,6 +70,9 @@ mod recovery;
 
 mod query;
 
+#[cfg(feature = "admin")]
+mod admin;
+
 mod access;
 mod db;
 mod pool;
@@ -80,6 +83,8 @@ mod status;
 pub mod torture;
 
 pub use access::Access;
+#[cfg(feature = "admin")]
+pub use admin::{Export, Import, ImportReport, ImportedTable};
 pub use codec::{First, Key, KeyVia, Prefix, StoredValue, TotalF64};
 pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
@@ -95,6 +100,8 @@ pub use recovery::{
     repair,
 };
 pub use status::{Status, TableInfo};
+#[cfg(feature = "admin")]
+pub use status::{LiveStatus, StatusSocket};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
 pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};
 

@@ -23,6 +23,8 @@ mod ids;
 mod indexes;
 mod locking;
 mod merge;
+#[cfg(feature = "admin")]
+mod raw_put;
 mod raw_writer;
 mod record;
 mod run;
@@ -41,6 +43,8 @@ pub(crate) use admission::Wake;
 pub(crate) use bulk::BulkAct;
 pub(crate) use engine::Engine;
 pub use footprint::Footprint;
+#[cfg(feature = "admin")]
+pub(crate) use ids::MARKS;
 pub(crate) use raw_writer::RawWriter;
 pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
