@@ -35,6 +35,8 @@
 //!   [`Access`]: one service over all three.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
+//! - [`Db::stored_rows`]: rows without the program's types. With the feature `admin`: `Db::export` and `Db::import`, tables as JSON lines and
+//!   CSV, and `Db::serve_status`. With the feature `cli`: the `gangline` command.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
 //!

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn lines_are_counted_and_bounded() {
-        let mut lines = Lines::new(&b"\xef\xbb\xbfone\n\n \r\ntwo\r\nthree"[..], 5);
+        let mut lines = Lines::new(&b"\xef\xbb\xbfone\n\n \r\ntwo\r\nthree"[..], 8);
         assert_eq!(lines.next().unwrap(), Some((1, &b"one"[..])));
         assert_eq!(lines.next().unwrap(), Some((4, &b"two\r"[..])));
         assert_eq!(lines.next().unwrap(), Some((5, &b"three"[..])));

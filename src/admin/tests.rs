@@ -290,20 +290,20 @@ fn what_is_wrong_is_named() {
     }
     assert_eq!(
         refusal(r#""Plain",{"One":256}"#),
-        r#"line 9, column 34, field kinds[1].One: expected a whole number from 0 to 255, found "256""#
+        r#"line 9, column 33, field kinds[1].One: expected a whole number from 0 to 255, found "256""#
     );
     assert_eq!(
         refusal(r#"{"Named":{"level":"low","of":null}}"#),
-        r#"line 9, column 37, field kinds[0].Named.level: expected one of Low, High, found "low""#
+        r#"line 9, column 36, field kinds[0].Named.level: expected one of Low, High, found "low""#
     );
-    assert_eq!(refusal(r#"{"Named":{"of":null}}"#), "line 9, column 28, field kinds[0].Named: the field \"level\" is missing");
-    assert_eq!(refusal(r#"{"Two":[1]}"#), "line 9, column 26, field kinds[0].Two: expected a list of 2, found 1");
+    assert_eq!(refusal(r#"{"Named":{"of":null}}"#), "line 9, column 27, field kinds[0].Named: the field \"level\" is missing");
+    assert_eq!(refusal(r#"{"Two":[1]}"#), "line 9, column 25, field kinds[0].Two: expected a list of 2, found 1");
     assert_eq!(refusal(r#"{"Named":{"level":"Low","no":1}}"#), "line 9, column 47, field kinds[0].Named: there is no field \"no\"");
-    assert_eq!(refusal("\"One\""), "line 9, column 19, field kinds[0].One: this variant has fields: write {\"Name\": fields}");
-    assert_eq!(refusal("7"), "line 9, column 19, field kinds[0]: expected the name of a variant, or {\"Name\": fields}, found a number");
+    assert_eq!(refusal("\"One\""), "line 9, column 18, field kinds[0].One: this variant has fields: write {\"Name\": fields}");
+    assert_eq!(refusal("7"), "line 9, column 18, field kinds[0]: expected the name of a variant, or {\"Name\": fields}, found a number");
     assert_eq!(
         refusal(r#"{"Named":{"level":"Low","of":5}}"#),
-        "line 9, column 48, field kinds[0].Named.of: expected null, or the value in brackets, since it can be null itself, found 5"
+        "line 9, column 47, field kinds[0].Named.of: expected null, or the value in brackets, since it can be null itself, found 5"
     );
     let key = |shape: &str, json: &str| {
         let mut out = Vec::new();

@@ -29,6 +29,7 @@ pub(crate) enum Failure {
     Store(gangline::Error),
     Io(String, io::Error),
     Usage(String),
+    Other(String),
 }
 
 impl Failure {
@@ -52,7 +53,7 @@ impl Failure {
         match self {
             Failure::Store(error) => error.source().is_some_and(is_broken),
             Failure::Io(_, error) => is_broken(error),
-            Failure::Usage(_) => false,
+            Failure::Usage(_) | Failure::Other(_) => false,
         }
     }
 }
@@ -60,7 +61,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(text) => f.write_str(text),
+            Failure::Usage(text) | Failure::Other(text) => f.write_str(text),
             Failure::Io(text, error) => write!(f, "{text}: {error}"),
             Failure::Store(error) => {
                 write!(f, "{error}")?;

@@ -22,9 +22,9 @@ pub(crate) fn tables(store: &Path) -> Result {
 
 pub(crate) fn locks(store: &Path, text: bool) -> Result {
     let Some(mut live) = ask(store)? else {
-        // Says so where there is no store, or where it is in use.
-        drop(open(store)?);
-        return Err(Failure::Usage("no program has the store open, so nobody holds a lock".to_owned()));
+        // Says so where there is no store, and that a program has it open which does not serve it.
+        closed(open(store)?, Ok(()))?;
+        return Err(Failure::Other("no program has the store open, so nobody holds a lock".to_owned()));
     };
     if text {
         let mut out = output::standard();
