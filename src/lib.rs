@@ -101,9 +101,9 @@ pub use recovery::{
     BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport,
     repair,
 };
-pub use status::{Status, TableInfo};
 #[cfg(feature = "admin")]
 pub use status::{LiveStatus, StatusSocket};
+pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
 pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};
 

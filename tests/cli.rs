@@ -124,6 +124,13 @@ fn user(id: u64) -> User {
     }
 }
 
+/// More than a pipe holds, and than the page store reads when it is opened.
+fn texts(db: &Db) {
+    let row = |id: u64| (id, format!("{id} {}", "x".repeat(200)));
+    db.bulk_load(Table::<u64, String>::new("texts"), (0..TEXT_COUNT).map(row)).unwrap();
+}
+
+const TEXT_COUNT: u64 = 20_000;
 const USER_COUNT: u64 = 1_000;
 
 /// A store with all that is awkward to write down.
@@ -258,7 +265,11 @@ fn bad_rows_are_named_and_nothing_of_them_is_left() {
     let import = |text: &str| fed(&["import", &store], text.as_bytes());
     let tables = || lines(&["tables", &store]).len();
     for (rows, count, says) in [
-        ("{\"key\":1,\"row\":{\"a\":1}}\n{\"key\":2,\"row\":{\"a\":300}}\n", 2, "line 3, column 21, field row.a: expected a whole number from 0 to 255"),
+        (
+            "{\"key\":1,\"row\":{\"a\":1}}\n{\"key\":2,\"row\":{\"a\":300}}\n",
+            2,
+            "line 3, column 21, field row.a: expected a whole number from 0 to 255",
+        ),
         ("{\"key\":-1,\"row\":{\"a\":1}}\n", 1, "line 2, column 8, field key: expected a whole number"),
         ("{\"key\":1,\"row\":{\"a\":1}\n", 1, "line 2, column 22: this is no JSON"),
         ("{\"key\":1}\n", 1, "line 2, column 1: expected {\"key\":...,\"row\":...}"),
@@ -360,6 +371,9 @@ fn rows_are_found_by_the_text_of_their_key() {
 fn damage_is_told_by_the_exit_code() {
     let folder = Folder::new();
     store(&folder.path("shop"));
+    let db = Db::open(folder.path("shop")).unwrap();
+    texts(&db);
+    db.close().unwrap();
     let shop = folder.name("shop");
     let (backup, restored, mended) = (folder.name("backup"), folder.name("restored"), folder.name("mended"));
     let rows = lines(&["backup", &shop, &backup])[0]["rows"].as_u64().unwrap();
@@ -379,11 +393,11 @@ fn damage_is_told_by_the_exit_code() {
     fs::write(&data, bytes).unwrap();
     let found = lines_with(1, &["verify", &restored]);
     assert_eq!(found.last().unwrap()["clean"], false);
-    assert!(found.iter().any(|table| table["name"] == "users" && table["errors"][0].is_string()), "{found:?}");
-    refusal(1, &run(&["dump", &restored, "users"]));
+    assert!(found.iter().any(|table| table["name"] == "texts" && table["errors"][0].is_string()), "{found:?}");
+    refusal(1, &run(&["dump", &restored, "texts"]));
     let report = lines_with(1, &["repair", &restored, &mended]);
-    assert_eq!(report[0]["tables"].as_array().map(Vec::len), Some(3), "{report:?}");
-    assert!(checksums(&mended).iter().any(|(name, rows, _)| name == "users" && *rows > USER_COUNT / 2));
+    assert!(report[0]["tables"].as_array().is_some_and(|tables| tables.len() >= 4), "{report:?}");
+    assert!(checksums(&mended).iter().any(|(name, rows, _)| name == "texts" && *rows > TEXT_COUNT / 2));
 
     fs::write(folder.path("backup").join("root"), b"no root").unwrap();
     assert!(refusal(1, &run(&["verify", &backup])).contains("run repair"));
@@ -393,7 +407,9 @@ fn damage_is_told_by_the_exit_code() {
 
 #[test]
 fn the_command_line_is_checked_and_explained() {
-    for arguments in [&[][..], &["look"], &["get", "a"], &["dump", "a", "b", "--csv", "--json"], &["export", "a", "--schema", "b"]] {
+    for arguments in
+        [&[][..], &["look"], &["get", "a"], &["dump", "a", "b", "--csv", "--json"], &["export", "a", "--schema", "b"]]
+    {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
         assert!(output.stdout.is_empty());
@@ -403,7 +419,21 @@ fn the_command_line_is_checked_and_explained() {
     let several = run(&["export", &folder.name("shop"), "--csv"]);
     assert!(refusal(2, &several).contains("name one"));
     let help = String::from_utf8(run(&["--help"]).stdout).unwrap();
-    for word in ["Exit codes", "status", "tables", "get", "dump", "verify", "repair", "backup", "restore", "compact", "export", "import", "locks"] {
+    for word in [
+        "Exit codes",
+        "status",
+        "tables",
+        "get",
+        "dump",
+        "verify",
+        "repair",
+        "backup",
+        "restore",
+        "compact",
+        "export",
+        "import",
+        "locks",
+    ] {
         assert!(help.contains(word), "{word}");
     }
 }
@@ -412,8 +442,7 @@ fn the_command_line_is_checked_and_explained() {
 fn a_reader_that_goes_away_ends_the_command_quietly() {
     let folder = Folder::new();
     let db = Db::open(folder.path("shop")).unwrap();
-    // More than a pipe holds.
-    db.bulk_load(Table::<u64, String>::new("texts"), (0..20_000).map(|id| (id, "x".repeat(100)))).unwrap();
+    texts(&db);
     db.close().unwrap();
     let shop = folder.name("shop");
     for arguments in [&["dump", &shop, "texts"][..], &["dump", &shop, "texts", "--csv"], &["export", &shop]] {

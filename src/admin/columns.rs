@@ -7,9 +7,10 @@
 //! spreadsheets know a text, and so does one that begins with an apostrophe: so the first one is never part of the value.
 //! It also stands alone for a text that is there and empty, where an empty cell is `None`. Numbers keep their sign.
 
-use super::encode::{encode_inside, encode_plain, is_number, is_plain};
+use super::encode::encode_inside;
 use super::json::Json;
 use super::mismatch::Mismatch;
+use super::plain::{encode_plain, is_number, is_plain};
 use crate::codec::{Fields, Shape, StoredValue};
 
 /// What a cell may not begin with, also in the width of the far east, and white space that some programs cut off.
@@ -89,17 +90,17 @@ fn cell(value: &StoredValue, shape: &Shape) -> String {
         (Shape::Option(inner), StoredValue::Option(inside)) if is_plain(inner) => match inside {
             None => String::new(),
             Some(value) => {
-                let cell = marked(plain(value), is_number(inner));
+                let cell = marked(plain_text(value), is_number(inner));
                 if cell.is_empty() { MARK.to_string() } else { cell }
             }
         },
-        _ if is_plain(shape) => marked(plain(value), is_number(shape)),
+        _ if is_plain(shape) => marked(plain_text(value), is_number(shape)),
         _ => value.to_string(),
     }
 }
 
 /// A value without parts as it is.
-pub(super) fn plain(value: &StoredValue) -> String {
+pub(super) fn plain_text(value: &StoredValue) -> String {
     match value {
         StoredValue::Text(text) => text.clone(),
         StoredValue::Char(char) => char.to_string(),

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::TextFormat;
-use super::columns::{Columns, marked, plain};
+use super::columns::{Columns, marked, plain_text};
 use super::key::{encode_key_text, is_plain_key};
 use super::schema::{End, Schema};
 use crate::codec::{KeyBuf, StoredValue, read_key};
@@ -218,11 +218,7 @@ fn write_json_row(line: &mut String, key: &StoredValue, row: &Stored<'_>) {
     written.expect("a string takes all");
 }
 
-fn write_csv(
-    mut rows: Rows<'_>,
-    mut progress: Option<Box<dyn FnMut(u64) + '_>>,
-    out: &mut dyn Write,
-) -> Result<u64> {
+fn write_csv(mut rows: Rows<'_>, mut progress: Option<Box<dyn FnMut(u64) + '_>>, out: &mut dyn Write) -> Result<u64> {
     let definition = rows.definition;
     let columns = Columns::of(&definition.row_shape);
     let plain_key = is_plain_key(&definition.key_shape);
@@ -244,7 +240,7 @@ fn write_csv(
         };
         cells.clear();
         let is_number = matches!(key, StoredValue::Unsigned(_) | StoredValue::Signed(_) | StoredValue::F64(_));
-        cells.push(if plain_key { marked(plain(&key), is_number) } else { key.to_string() });
+        cells.push(if plain_key { marked(plain_text(&key), is_number) } else { key.to_string() });
         columns.cells(&row, &mut cells);
         csv.write_record(&cells).map_err(csv_failed)?;
         count += 1;

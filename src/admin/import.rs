@@ -1,30 +1,25 @@
 //! Text into tables, row for row, without the program's types.
 
-use std::cell::Cell;
 use std::io::BufRead;
 use std::panic::Location;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::TextFormat;
-use super::columns::{Columns, unmarked};
-use super::encode::{encode_json, hex};
-use super::json::{Json, Kind};
-use super::key::{encode_key_json, encode_key_text};
-use super::lines::{Fenced, Lines, too_long, unreadable};
+use super::export::find;
 use super::mismatch::Mismatch;
-use super::schema::{End, Schema};
-use super::sink::Sink;
-use crate::error::{Error, ErrorKind, Result};
-use crate::table::table_core::{Definition, TableCore};
-use crate::txn::{Engine, MARKS};
+use super::open_table::OpenTable;
+use super::schema::Schema;
+use crate::error::{Error, Result};
+use crate::txn::Engine;
 
 /// Rows between two calls of the closure that is told how far it is.
 const ROWS_TOLD: u64 = 1_000;
-/// What a reader of CSV takes ahead.
-const CSV_BUFFER: usize = 64 << 10;
+
+/// Who is told of a line that is left out, and of how many rows are read.
+type Told<'f> = Box<dyn FnMut(&Error) + 'f>;
+type Progress<'f> = Box<dyn FnMut(u64) + 'f>;
 
 /// How text is read into tables: see [`Db::import`](crate::Db::import).
 ///
@@ -45,12 +40,12 @@ const CSV_BUFFER: usize = 64 << 10;
 /// ```
 pub struct Import<'f> {
     format: TextFormat,
-    table: Option<String>,
+    pub(super) table: Option<String>,
     schema: Option<String>,
-    replace: bool,
-    max_line_bytes: usize,
-    skip_bad: Option<Box<dyn FnMut(&Error) + 'f>>,
-    progress: Option<Box<dyn FnMut(u64) + 'f>>,
+    pub(super) replace: bool,
+    pub(super) max_line_bytes: usize,
+    skip_bad: Option<Told<'f>>,
+    progress: Option<Progress<'f>>,
 }
 
 impl std::fmt::Debug for Import<'_> {
@@ -156,10 +151,10 @@ pub(crate) fn import(
     let schema = schema.transpose()?;
     let mut open = match (&schema, &table) {
         (Some(schema), _) => {
-            Some(Open::by_schema(engine, schema, table.as_deref().unwrap_or(&schema.table), replace, site)?)
+            Some(OpenTable::by_schema(engine, schema, table.as_deref().unwrap_or(&schema.table), replace, site)?)
         }
         (None, Some(name)) if engine.catalog.find(name).is_some() => {
-            Some(Open::new(engine, super::export::find(engine, name)?, false, replace, site)?)
+            Some(OpenTable::new(engine, find(engine, name)?, false, replace, site)?)
         }
         _ => None,
     };
@@ -176,86 +171,26 @@ pub(crate) fn import(
     done.map(|()| importing.report)
 }
 
-fn bad_line(line: u64, what: impl Into<String>) -> Error {
+pub(super) fn bad_line(line: u64, what: impl Into<String>) -> Error {
     Mismatch::new(0, what).into_error(line)
 }
 
-/// A table that rows are read into.
-struct Open<'e> {
-    core: Arc<TableCore>,
-    definition: Definition,
-    sink: Sink<'e>,
-    created: bool,
-    /// Lines with a row of it, bad ones included, and rows that were added.
-    lines: u64,
-    rows: u64,
-    /// It began with what the table is, and has to end with the number of its rows.
-    framed: bool,
-}
-
-impl<'e> Open<'e> {
-    fn new(
-        engine: &'e Arc<Engine>,
-        core: Arc<TableCore>,
-        created: bool,
-        replace: bool,
-        site: &'static Location<'static>,
-    ) -> Result<Self> {
-        let sink = Sink::new(engine, &core, replace, site)?;
-        Ok(Open { definition: core.definition(), core, sink, created, lines: 0, rows: 0, framed: false })
-    }
-
-    fn by_schema(
-        engine: &'e Arc<Engine>,
-        schema: &Schema,
-        name: &str,
-        replace: bool,
-        site: &'static Location<'static>,
-    ) -> Result<Self> {
-        let (core, created) = if name == MARKS {
-            (engine.table_of_marks()?, false)
-        } else {
-            engine.table_by(name, || schema.definition(engine.catalog.fresh_id(), name))?
-        };
-        schema.check(&core.definition())?;
-        Open::new(engine, core, created, replace, site)
-    }
-
-    fn add(&mut self, key: &[u8], row: &[u8]) -> Result<()> {
-        self.sink.add(key, row)?;
-        self.rows += 1;
-        Ok(())
-    }
-
-    fn finish(self, report: &mut ImportReport) -> Result<()> {
-        self.sink.finish()?;
-        let name = self.core.name().to_owned();
-        report.tables.push(ImportedTable { name, rows: self.rows, created: self.created });
-        Ok(())
-    }
-
-    /// An import that fails leaves no table behind that it has made, unless rows are in it.
-    fn give_up(self, engine: &Arc<Engine>, site: &'static Location<'static>) {
-        let Open { core, sink, created, .. } = self;
-        drop(sink);
-        if created && core.rows() == 0 {
-            // What failed first is what counts.
-            let _ = engine.drop_table(core.name(), site);
-        }
-    }
-}
-
-struct Importing<'e, 'f> {
-    engine: &'e Arc<Engine>,
-    import: Import<'f>,
-    site: &'static Location<'static>,
-    report: ImportReport,
+/// An import under way.
+pub(super) struct Importing<'e, 'f> {
+    pub(super) engine: &'e Arc<Engine>,
+    pub(super) import: Import<'f>,
+    pub(super) site: &'static Location<'static>,
+    pub(super) report: ImportReport,
     rows_read: u64,
 }
 
-impl<'e> Importing<'e, '_> {
+impl Importing<'_, '_> {
     /// A row was read, or what stands there is none.
-    fn read(&mut self, open: &mut Open<'_>, row: std::result::Result<(&[u8], &[u8]), Error>) -> Result<()> {
+    pub(super) fn read(
+        &mut self,
+        open: &mut OpenTable<'_>,
+        row: std::result::Result<(&[u8], &[u8]), Error>,
+    ) -> Result<()> {
         open.lines += 1;
         self.rows_read += 1;
         if self.rows_read.is_multiple_of(ROWS_TOLD)
@@ -272,204 +207,5 @@ impl<'e> Importing<'e, '_> {
             }
             (Err(error), None) => Err(error),
         }
-    }
-
-    fn json(&mut self, input: impl BufRead, open: &mut Option<Open<'e>>) -> Result<()> {
-        let mut lines = Lines::new(input, self.import.max_line_bytes);
-        let (mut key, mut row) = (Vec::new(), Vec::new());
-        let mut last = 0;
-        while let Some((number, line)) = lines.next()? {
-            last = number;
-            let line = std::str::from_utf8(line).map_err(|error| Mismatch::new(error.valid_up_to(), "this is not UTF-8"));
-            let members = line.and_then(|line| Ok((line, members_of(line)?)));
-            if let Ok((line, members)) = &members {
-                match members.first().map(|(name, _)| name.as_str()) {
-                    Some("table") => {
-                        self.begin(line, number, open)?;
-                        continue;
-                    }
-                    Some("end") => {
-                        self.end(line, number, open)?;
-                        continue;
-                    }
-                    _ => {}
-                }
-            }
-            let Some(open) = open else {
-                let text = "there is no table to import into: name one that is there, or begin with the first line of an export";
-                return Err(bad_line(number, text));
-            };
-            (key.clear(), row.clear());
-            let encoded = members
-                .and_then(|(_, members)| encode_members(&open.definition, &members, &mut key, &mut row))
-                .map_err(|mismatch| mismatch.into_error(number));
-            self.read(open, encoded.map(|()| (&key[..], &row[..])))?;
-        }
-        match open {
-            Some(open) if open.framed => Err(bad_line(last, cut_off(&open.definition.name))),
-            _ => Ok(()),
-        }
-    }
-
-    /// A line that says what the following table is.
-    fn begin(&mut self, line: &str, number: u64, open: &mut Option<Open<'e>>) -> Result<()> {
-        let schema = Schema::parse(line).map_err(|what| bad_line(number, what))?;
-        if let Some(before) = open.take_if(|open| open.framed || open.lines > 0) {
-            let name = before.definition.name.clone();
-            before.give_up(self.engine, self.site);
-            return Err(bad_line(number, cut_off(&name)));
-        }
-        let name = self.import.table.clone();
-        if name.is_some() && !self.report.tables.is_empty() {
-            return Err(bad_line(number, "this is a second table, and all rows were to go into one"));
-        }
-        let name = name.unwrap_or_else(|| schema.table.clone());
-        let made = Open::by_schema(self.engine, &schema, &name, self.import.replace, self.site)?;
-        *open = Some(Open { framed: true, ..made });
-        Ok(())
-    }
-
-    /// A line that ends a table.
-    fn end(&mut self, line: &str, number: u64, open: &mut Option<Open<'e>>) -> Result<()> {
-        let end: End = serde_json::from_str(line).map_err(|error| bad_line(number, format!("this ends no table: {error}")))?;
-        match open.take_if(|open| open.framed && open.lines == end.rows) {
-            Some(open) => open.finish(&mut self.report),
-            None => {
-                let lines = open.as_ref().map_or(0, |open| open.lines);
-                Err(bad_line(number, format!("the table ends after {lines} rows, and had {}: lines are lost", end.rows)))
-            }
-        }
-    }
-
-    fn csv(&mut self, input: impl BufRead, open: &mut Option<Open<'e>>) -> Result<()> {
-        let Some(open) = open else {
-            let text = "there is no table to import into: name one that is there, or give the schema of its export";
-            return Err(Error::new(ErrorKind::InvalidArgument, text));
-        };
-        let most = self.import.max_line_bytes;
-        let fence = Rc::new(Cell::new((most + CSV_BUFFER) as u64));
-        let mut csv = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .buffer_capacity(CSV_BUFFER)
-            .from_reader(Fenced::new(input, &fence));
-        let definition = open.definition.clone();
-        let columns = Columns::of(&definition.row_shape);
-        let mut record = csv::StringRecord::new();
-        let mut places: Option<Vec<Option<usize>>> = None;
-        let (mut key, mut row) = (Vec::new(), Vec::new());
-        loop {
-            fence.set(csv.position().byte() + (most + CSV_BUFFER) as u64);
-            let line = csv.position().line();
-            match csv.read_record(&mut record) {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(error) => {
-                    let Some(error) = not_utf8(error, line, most)? else { continue };
-                    self.read(open, Err(error))?;
-                    continue;
-                }
-            }
-            let line = record.position().map_or(line, csv::Position::line);
-            let Some(places) = &places else {
-                places = Some(places_of(&columns, &record).map_err(|mismatch| mismatch.into_error(line))?);
-                continue;
-            };
-            (key.clear(), row.clear());
-            let encoded = encode_record(&definition, &columns, places, &record, (&mut key, &mut row));
-            self.read(open, encoded.map(|()| (&key[..], &row[..])).map_err(|mismatch| mismatch.into_cell_error(line)))?;
-        }
-    }
-}
-
-fn cut_off(table: &str) -> String {
-    format!("the rows of table {table:?} end without their last line: the export was cut off")
-}
-
-fn members_of(line: &str) -> std::result::Result<Vec<(String, Json<'_>)>, Mismatch> {
-    let json = Json::parse(line)?;
-    match json.kind() {
-        Kind::Object => json.object(),
-        _ => Err(Mismatch::expected(json.at, "{\"key\":...,\"row\":...}", json.shown())),
-    }
-}
-
-/// Reads `{"key":...,"row":...}`, or `"bytes"` in the place of the row.
-fn encode_members(
-    definition: &Definition,
-    members: &[(String, Json<'_>)],
-    key: &mut Vec<u8>,
-    row: &mut Vec<u8>,
-) -> std::result::Result<(), Mismatch> {
-    let [(key_name, key_json), (row_name, row_json)] = members else {
-        return Err(Mismatch::expected(0, "{\"key\":...,\"row\":...}", format!("{} members", members.len())));
-    };
-    if key_name != "key" || !["row", "bytes"].contains(&row_name.as_str()) {
-        return Err(Mismatch::expected(0, "{\"key\":...,\"row\":...}", format!("{key_name:?} and {row_name:?}")));
-    }
-    encode_key_json(&definition.key_shape, *key_json, key).map_err(|mismatch| mismatch.within("key"))?;
-    if row_name == "row" {
-        return encode_json(&definition.row_shape, *row_json, row).map_err(|mismatch| mismatch.within("row"));
-    }
-    row.extend(hex(&row_json.text()?, row_json.at)?);
-    let shape = &definition.row_shape;
-    match shape.read_value(row) {
-        Err(fault) if shape.is_complete() => {
-            Err(Mismatch::new(row_json.at, format!("the bytes are no row of the table: {fault}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The place of each column in the lines.
-fn places_of(
-    columns: &Columns<'_>,
-    names: &csv::StringRecord,
-) -> std::result::Result<Vec<Option<usize>>, Mismatch> {
-    if names.get(0) != Some("key") {
-        return Err(Mismatch::expected(0, "names of columns, the first of which is key", format!("{:?}", names.get(0))));
-    }
-    let names: Vec<&str> = names.iter().skip(1).map(unmarked).collect();
-    for (at, name) in names.iter().enumerate() {
-        if columns.fields.iter().all(|(field, _)| field != name) {
-            return Err(Mismatch::new(0, format!("there is no field {name:?}")));
-        }
-        if names[..at].contains(name) {
-            return Err(Mismatch::new(0, format!("the column {name:?} is there twice")));
-        }
-    }
-    let place = |(field, _): &(&str, _)| names.iter().position(|name| name == field).map(|at| at + 1);
-    Ok(columns.fields.iter().map(place).collect())
-}
-
-fn encode_record(
-    definition: &Definition,
-    columns: &Columns<'_>,
-    places: &[Option<usize>],
-    record: &csv::StringRecord,
-    (key, row): (&mut Vec<u8>, &mut Vec<u8>),
-) -> std::result::Result<(), Mismatch> {
-    let cells = places.iter().flatten().count() + 1;
-    if record.len() != cells {
-        return Err(Mismatch::expected(0, format!("{cells} cells"), record.len()));
-    }
-    let text = record.get(0).unwrap_or_default();
-    encode_key_text(&definition.key_shape, unmarked(text), key).map_err(|mismatch| mismatch.within("key"))?;
-    for (at, place) in places.iter().enumerate() {
-        let cell = place.and_then(|place| record.get(place));
-        columns.encode(at, cell, row)?;
-    }
-    Ok(())
-}
-
-/// What reading a line of CSV gives: an error of this line, or one that ends the import.
-fn not_utf8(error: csv::Error, line: u64, most: usize) -> Result<Option<Error>> {
-    match error.into_kind() {
-        csv::ErrorKind::Utf8 { pos, .. } => {
-            Ok(Some(bad_line(pos.map_or(line, |pos| pos.line()), "this is not UTF-8")))
-        }
-        csv::ErrorKind::Io(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Err(too_long(line, most)),
-        csv::ErrorKind::Io(error) => Err(unreadable(error)),
-        other => Ok(Some(bad_line(line, format!("this is no CSV: {other:?}")))),
     }
 }

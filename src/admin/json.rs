@@ -93,7 +93,11 @@ impl<'a> Json<'a> {
         let parts = if self.kind() == Kind::List { self.list()? } else { Vec::new() };
         match parts[..] {
             [part] => Ok(part),
-            _ => Err(Mismatch::expected(self.at, "null, or the value in brackets, since it can be null itself", self.shown())),
+            _ => Err(Mismatch::expected(
+                self.at,
+                "null, or the value in brackets, since it can be null itself",
+                self.shown(),
+            )),
         }
     }
 

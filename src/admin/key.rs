@@ -1,8 +1,8 @@
 //! Text to the bytes of a key, by the stored shape of the keys.
 
-use super::encode::{char, float, hex, integer};
 use super::json::{Json, Kind};
 use super::mismatch::Mismatch;
+use super::plain::{self, float, hex, integer};
 use crate::codec::{Key, TotalF64};
 
 /// Options and tuples within each other that are followed, as where keys are read.
@@ -112,9 +112,9 @@ fn put_tuple(shape: &mut &str, json: Json<'_>, out: &mut Vec<u8>, depth: u32) ->
     let parts = json.list()?;
     for (at, part) in parts.iter().enumerate() {
         if at > 0 {
-            *shape = shape.strip_prefix(',').ok_or_else(|| {
-                Mismatch::expected(json.at, format!("a list of {at}"), parts.len())
-            })?;
+            *shape = shape
+                .strip_prefix(',')
+                .ok_or_else(|| Mismatch::expected(json.at, format!("a list of {at}"), parts.len()))?;
         }
         put(shape, *part, out, depth).map_err(|mismatch| mismatch.within(&format!("[{at}]")))?;
     }
@@ -162,12 +162,12 @@ fn put_plain(shape: &str, text: &str, at: usize, out: &mut Vec<u8>) -> Option<Re
         "i64" => integer(text, (i64::MIN, i64::MAX), at).map(|key| i64::encode(key, out)),
         "i128" => integer(text, (i128::MIN, i128::MAX), at).map(|key| i128::encode(key, out)),
         "f64" => float::<f64>(text, at).map(|key| TotalF64::encode(TotalF64(key), out)),
-        "char" => char(text, at).map(|key| char::encode(key, out)),
-        "bool" => match text {
-            "true" | "false" => Ok(bool::encode(text == "true", out)),
-            _ => Err(Mismatch::expected(at, "true or false", format!("{text:?}"))),
-        },
-        "string" => Ok(String::encode(text, out)),
+        "char" => plain::char(text, at).map(|key| char::encode(key, out)),
+        "bool" => plain::bool(text, at).map(|key| bool::encode(key, out)),
+        "string" => {
+            String::encode(text, out);
+            Ok(())
+        }
         "bytes" => hex(text, at).map(|key| Vec::<u8>::encode(&key, out)),
         // With the hyphens that people write.
         "uuid" => array(&text.replace('-', ""), 16, at).map(|key| out.extend(key)),

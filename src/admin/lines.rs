@@ -75,7 +75,8 @@ impl<R: Read> Read for Fenced<R> {
 }
 
 pub(super) fn too_long(line: u64, most: usize) -> Error {
-    let text = format!("line {line} has more than {most} bytes: allow longer ones (Import::max_line_bytes), or cut the row");
+    let text =
+        format!("line {line} has more than {most} bytes: allow longer ones (Import::max_line_bytes), or cut the row");
     Error::new(ErrorKind::BadInput, text)
 }
 

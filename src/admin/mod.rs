@@ -35,6 +35,10 @@ mod json;
 mod key;
 mod lines;
 mod mismatch;
+mod open_table;
+mod plain;
+mod read_csv;
+mod read_json;
 mod schema;
 mod sink;
 #[cfg(test)]

@@ -75,14 +75,19 @@ impl Schema {
         let refuse = |text: String| Err(Error::new(ErrorKind::SchemaMismatch, text));
         let name = &stored.name;
         if self.key != stored.key_shape {
-            return refuse(format!("the keys of table {name:?} are {}, those to import {}", stored.key_shape, self.key));
+            return refuse(format!(
+                "the keys of table {name:?} are {}, those to import {}",
+                stored.key_shape, self.key
+            ));
         }
         if self.version != stored.version {
             let (now, new) = (stored.version, self.version);
             return refuse(format!("table {name:?} is in version {now}, the rows to import are of version {new}"));
         }
         match Shape::difference(&stored.row_shape, &self.row) {
-            Some(difference) => refuse(format!("the rows to import into table {name:?} have another shape: {difference}")),
+            Some(difference) => {
+                refuse(format!("the rows to import into table {name:?} have another shape: {difference}"))
+            }
             None => Ok(()),
         }
     }

@@ -18,7 +18,7 @@ const BATCH_BYTES: usize = 1 << 20;
 
 /// See the module's text.
 pub(super) enum Sink<'e> {
-    Load(Load<'e>),
+    Load(Box<Load<'e>>),
     Batches(Batches<'e>),
     Ids(&'e Engine, &'static Location<'static>),
 }
@@ -51,7 +51,7 @@ impl<'e> Sink<'e> {
         }
         engine.admit(&[])?;
         let load = RawLoad::begin(engine, core, &indexes.list);
-        Ok(Sink::Load(Load { engine, load, keys: indexes.keys.clone(), site }))
+        Ok(Sink::Load(Box::new(Load { engine, load, keys: indexes.keys.clone(), site })))
     }
 
     pub(super) fn add(&mut self, key: &[u8], row: &[u8]) -> Result<()> {
@@ -59,7 +59,8 @@ impl<'e> Sink<'e> {
             Sink::Load(load) => load.add(key, row),
             Sink::Batches(batches) => batches.add(key, row),
             Sink::Ids(engine, site) => {
-                let table: String = decode_key(key).ok_or_else(|| Error::corrupted("a mark of ids is under no table's name"))?;
+                let table: String =
+                    decode_key(key).ok_or_else(|| Error::corrupted("a mark of ids is under no table's name"))?;
                 let mark: u64 = decode_row(row).map_err(|fault| fault.into_error(MARKS))?;
                 engine.skip_ids(&table, mark.saturating_sub(1), site)
             }

@@ -38,13 +38,7 @@ fn write(db: &Db, command: &Export, progress: &Progress) -> Result<()> {
     }
 }
 
-fn write_tables(
-    db: &Db,
-    tables: &[String],
-    csv: bool,
-    progress: &Progress,
-    out: &mut dyn Write,
-) -> Result<()> {
+fn write_tables(db: &Db, tables: &[String], csv: bool, progress: &Progress, out: &mut dyn Write) -> Result<()> {
     let mut before = 0;
     for table in tables {
         let mut count = progress.counter();

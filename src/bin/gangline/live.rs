@@ -28,7 +28,10 @@ pub(crate) fn locks(store: &Path, text: bool) -> Result {
     };
     if text {
         let mut out = output::standard();
-        return show(&live["locks"], &mut out).and_then(|()| out.flush()).map(|()| Outcome::Fine).map_err(output::failed);
+        return show(&live["locks"], &mut out)
+            .and_then(|()| out.flush())
+            .map(|()| Outcome::Fine)
+            .map_err(output::failed);
     }
     output::line(&live["locks"].take()).map(|()| Outcome::Fine)
 }
@@ -95,7 +98,11 @@ fn show(locks: &Value, out: &mut impl Write) -> io::Result<()> {
                 let label = holder["label"].as_str().map(|label| format!(" {label:?}")).unwrap_or_default();
                 let (mode, caller) = (plain(&holder["mode"]), plain(&holder["caller"]));
                 let thread = plain(&holder["thread"]);
-                writeln!(out, "  {mode:4}{word} {ms} ms by {}{label} on thread {thread:?}, from {caller}", holder["id"])?;
+                writeln!(
+                    out,
+                    "  {mode:4}{word} {ms} ms by {}{label} on thread {thread:?}, from {caller}",
+                    holder["id"]
+                )?;
             }
         }
     }

@@ -49,6 +49,7 @@ impl<'a> PageRows<'a> {
     }
 
     /// As [`at`](Self::at), of `low..high` only.
+    #[cfg(feature = "admin")]
     pub(crate) fn within(
         pager: &'a Pager,
         table: &Arc<TableCore>,
