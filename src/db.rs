@@ -5,10 +5,12 @@ mod copies;
 #[cfg(feature = "admin")]
 mod exchange;
 mod expired;
+mod feed;
 mod ids;
 mod indexes;
 mod migration;
 mod names;
+mod stored;
 mod temporary;
 
 use std::fmt;

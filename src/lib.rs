@@ -31,12 +31,14 @@
 //! - [`Db::bulk_load`] and its like: many rows at once. [`Migration`]: rows of an older version of their type.
 //! - [`Transaction`]: several rows, all or nothing. [`Snapshot`]: one instant, for as long as wanted.
 //! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
+//! - [`Db::stored_rows`]: rows without the types of the program that wrote them.
 //! - [`Query`]: ranges, conditions, folds, groups, orders, streams, plans. [`Index`]: other keys for rows, and reads by them.
 //!   [`Access`]: one service over all three.
+//! - [`Db::subscribe`]: the commits of a table, as they happen and from where one has got to.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
-//! - [`Db::stored_rows`]: rows without the program's types. With the feature `admin`: `Db::export` and `Db::import`, tables as JSON lines and
-//!   CSV, and `Db::serve_status`. With the feature `cli`: the `gangline` command.
+//! - With the feature `admin`: `Db::export` and `Db::import`, tables as JSON lines and CSV, and `Db::serve_status`. With the
+//!   feature `cli`: the `gangline` command.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
 //!
@@ -72,6 +74,8 @@ mod recovery;
 
 mod query;
 
+mod feed;
+
 #[cfg(feature = "admin")]
 mod admin;
 
@@ -90,6 +94,7 @@ pub use admin::{Export, Import, ImportReport, ImportedTable};
 pub use codec::{First, Key, KeyVia, Prefix, StoredValue, TotalF64};
 pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
+pub use feed::{Bulk, BulkKind, Change, Event, Events, Lag, Old, Position, Subscribe, Subscription};
 pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};

@@ -70,6 +70,7 @@ pub use projected::Projected;
 pub(crate) use raw_load::RawLoad;
 pub(crate) use remove_range::remove_range;
 pub use request::Query;
+pub(crate) use request::decode_stored_key;
 pub(crate) use source::Source;
 pub use stored::StoredRows;
 pub use stream::Results;

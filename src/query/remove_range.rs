@@ -1,8 +1,10 @@
 //! Removes all rows of a range of keys at once.
 
+use std::ops::ControlFlow;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::source::open_locked;
 use crate::codec::{Key, KeyBuf};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +14,7 @@ use crate::table::bulk::{Allowance, Builder, PageRows, Sorter, Splice, merge};
 use crate::table::index_core::{IndexCore, Indexes};
 use crate::table::table_core::TableCore;
 use crate::table::{Row, Table};
-use crate::txn::{BulkAct, Engine};
+use crate::txn::{BulkAct, Engine, Transaction};
 
 /// Removes the rows of `low..high`. Gives their number.
 pub(crate) fn remove_range<K: Key, V: Row>(
@@ -52,6 +54,32 @@ pub(crate) fn remove_range<K: Key, V: Row>(
     let before = core.rows();
     let removed = |core: &TableCore| before - core.rows();
     engine.commit_bulk_with(act, locks, Durability::Immediate, || removed(&core))
+}
+
+/// The same in the write set of a transaction, row by row, whose entries go with its commit. What holds the range is locked
+/// for this transaction alone, so that none of its keys comes back before the end.
+pub(super) fn remove_range_inside<K: Key, V: Row>(
+    tx: &Transaction,
+    table: Table<K, V>,
+    (low, high): (KeyBuf, Option<KeyBuf>),
+    site: &'static Location<'static>,
+) -> Result<u64> {
+    // Rows that are over go as well.
+    let scan = open_locked(tx, table, (low, high), Mode::X, site, Vec::new())?.expiring(None);
+    let (mut keys, mut bytes, most) = (Vec::new(), 0, tx.engine.options.max_transaction_bytes);
+    for part in scan.segments()?.list {
+        let flow = scan.feed_keys(&part, |key| {
+            bytes += Transaction::removal_bytes(key);
+            keys.push(KeyBuf::from(key));
+            // More are refused, however many they are.
+            if bytes > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if flow.is_break() {
+            break;
+        }
+    }
+    drop(scan);
+    tx.remove_hits(&tx.engine.table(table)?, keys)
 }
 
 /// The entries of all rows of a range, in each index, as removals.

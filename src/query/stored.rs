@@ -2,12 +2,9 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
-use std::panic::Location;
 use std::sync::Arc;
 
 use crate::codec::{StoredValue, read_key};
-use crate::context;
-use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockTable;
 use crate::table::bulk::PageRows;
@@ -16,41 +13,9 @@ use crate::table::registry::Registration;
 use crate::table::table_core::{Definition, TableCore};
 use crate::txn::{Engine, Snapshot};
 
-impl Db {
-    /// All rows of a table in key order, read by what is stored of their types: for tools that look into a store that another
-    /// program wrote. See [`StoredRows`]; [`tables`](Self::tables) gives the names.
-    ///
-    /// It sees the state after the last commit now, and nobody waits for it.
-    ///
-    /// ```
-    /// use gangline::{Db, Table};
-    ///
-    /// const TEAMS: Table<(String, u16), Vec<Option<f32>>> = Table::new("teams");
-    /// # fn main() -> gangline::Result<()> {
-    /// let db = Db::in_memory()?;
-    /// db.put(TEAMS, ("Togo", 1925), vec![Some(5.5), None])?;
-    /// for entry in db.stored_rows("teams")? {
-    ///     let (key, row) = entry?;
-    ///     assert_eq!(format!("{key}: {row}"), r#"["Togo",1925]: [5.5,null]"#);
-    /// }
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// [`InvalidArgument`](ErrorKind::InvalidArgument) when there is no such table; [`Nested`](ErrorKind::Nested).
-    #[track_caller]
-    pub fn stored_rows(&self, table: &str) -> Result<StoredRows<'_>> {
-        context::check_free("Db::stored_rows", Location::caller())?;
-        let engine = self.engine();
-        engine.check_alive()?;
-        let registration = engine.capture();
-        let number = registration.number();
-        StoredRows::new(engine, table, number, Some(registration), None)
-    }
-}
-
 impl Snapshot {
-    /// All rows of a table in key order, read by what is stored of their types, as [`Db::stored_rows`].
+    /// All rows of a table in key order, read by what is stored of their types, as
+    /// [`Db::stored_rows`](crate::Db::stored_rows).
     ///
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) when there is no such table;
@@ -62,7 +27,8 @@ impl Snapshot {
     }
 }
 
-/// Keys and rows of a table one after another, without the program's types: see [`Db::stored_rows`].
+/// Keys and rows of a table one after another, without the program's types: see
+/// [`Db::stored_rows`](crate::Db::stored_rows).
 ///
 /// Rows that have [expired](crate::Table::expires) and are not removed yet are among them. A key of a type with an encoding of
 /// its own, which is no shape that is built in, comes as the [`Bytes`](StoredValue::Bytes) of that encoding.
@@ -90,7 +56,7 @@ impl fmt::Debug for StoredRows<'_> {
 }
 
 impl<'a> StoredRows<'a> {
-    fn new(
+    pub(crate) fn new(
         engine: &'a Engine,
         name: &str,
         number: u64,

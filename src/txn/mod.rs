@@ -22,7 +22,9 @@ mod footprint;
 mod ids;
 mod indexes;
 mod locking;
+mod many;
 mod merge;
+mod old_rows;
 #[cfg(feature = "admin")]
 mod raw_put;
 mod raw_writer;
@@ -45,6 +47,7 @@ pub(crate) use engine::Engine;
 pub use footprint::Footprint;
 #[cfg(feature = "admin")]
 pub(crate) use ids::MARKS;
+pub(crate) use old_rows::WantsOldRows;
 pub(crate) use raw_writer::RawWriter;
 pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
