@@ -482,7 +482,7 @@ fn a_store_in_use_is_refused_but_for_what_its_program_serves() {
         assert!(db.serve_status().is_err(), "it is served already");
         let _guard = db.lock("renderer").unwrap();
         let locks = lines(&["locks", &shop]);
-        assert_eq!(locks[0]["granules"][1]["granule"].to_string().contains("renderer"), true, "{locks:?}");
+        assert!(locks[0]["granules"][1]["granule"].to_string().contains("renderer"), "{locks:?}");
         assert!(String::from_utf8(run(&["locks", &shop, "--text"]).stdout).unwrap().contains("held"));
         assert_eq!(lines(&["tables", &shop]).len(), 3);
         assert!(lines(&["status", &shop])[0]["locks"]["wait_time"]["count"].as_u64().is_some());
