@@ -37,6 +37,8 @@
 //! - [`Db::subscribe`]: the commits of a table, as they happen and from where one has got to.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
+//! - With the feature `admin`: `Db::export` and `Db::import`, tables as JSON lines and CSV, and `Db::serve_status`. With the
+//!   feature `cli`: the `gangline` command.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
 //!
@@ -74,6 +76,9 @@ mod query;
 
 mod feed;
 
+#[cfg(feature = "admin")]
+mod admin;
+
 mod access;
 mod db;
 mod pool;
@@ -84,6 +89,8 @@ mod status;
 pub mod torture;
 
 pub use access::Access;
+#[cfg(feature = "admin")]
+pub use admin::{Export, Import, ImportReport, ImportedTable};
 pub use codec::{First, Key, KeyVia, Prefix, StoredValue, TotalF64};
 pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
@@ -99,6 +106,8 @@ pub use recovery::{
     BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport,
     repair,
 };
+#[cfg(feature = "admin")]
+pub use status::{LiveStatus, StatusSocket};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
 pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};

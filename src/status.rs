@@ -1,7 +1,12 @@
 //! What a database says of itself.
 
+#[cfg(feature = "admin")]
+mod socket;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+use serde::Serialize;
 
 use crate::db::Db;
 use crate::error::Result;
@@ -9,8 +14,11 @@ use crate::lock::LockCounters;
 use crate::table::catalog::RESERVED_NAMES;
 use crate::table::table_core::TableCore;
 
-/// Counters and sizes of an open database, since it was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg(feature = "admin")]
+pub use socket::{LiveStatus, StatusSocket};
+
+/// Counters and sizes of an open database, since it was opened. As data, it is serialized with serde.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Status {
     /// Commits applied.
@@ -53,7 +61,7 @@ pub struct Status {
 }
 
 /// A table of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TableInfo {
     /// Its name.

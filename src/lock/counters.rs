@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
+use serde::Serialize;
 
 use super::granule::Target;
 use super::histogram::{Histogram, Timer};
@@ -50,7 +51,7 @@ impl Counter {
 /// println!("half of those for rows ended within {:?}", counters.wait_time_by_level.row.percentile(0.5));
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct LockCounters {
     /// Locks that were waited for, and those that are waited for now.
@@ -79,7 +80,7 @@ pub struct LockCounters {
 }
 
 /// Times by what was locked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct LevelTimes {
     /// Names of the program, and their root.

@@ -38,6 +38,12 @@ impl Keeper {
         self.disk.file_bytes()
     }
 
+    /// The folder of the store.
+    #[cfg(feature = "admin")]
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.disk.dir.clone()
+    }
+
     /// The folder of the page store.
     pub(crate) fn page_store(&self) -> PathBuf {
         self.disk.dir.join(&self.state.lock().root.sled_folder)

@@ -25,7 +25,7 @@ use crate::table::typed;
 use crate::table::{Row, Table};
 
 /// The table of the marks: the name of a table, and the first id that was not given out for it.
-const NAME: &str = "gangline.ids";
+pub(crate) const MARKS: &str = "gangline.ids";
 
 /// The blocks of the tables for which ids were wanted since the database was opened.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ impl Engine {
         if let Some(block) = blocks.get_mut(table) {
             return with(block);
         }
-        let mark = match self.catalog.find(NAME) {
+        let mark = match self.catalog.find(MARKS) {
             Some(core) => typed::get::<u64>(&self.pager, &core, None, &key_of(table))?.map_or(1, |mark| *mark),
             None => 1,
         };
@@ -100,24 +100,24 @@ impl Engine {
     fn write_mark(&self, table: &str, mark: u64) -> Result<()> {
         let core = self.table_of_marks()?;
         let mut writes = WriteSet::default();
-        let size = encode_row(&mark, writes.arena()).map_err(|fault| fault.into_error(NAME))?;
+        let size = encode_row(&mark, writes.arena()).map_err(|fault| fault.into_error(MARKS))?;
         writes.put(&core, key_of(table), 0, Arc::new(mark), size.heap_bytes);
         let committed = self.apply(writes)?;
         self.finish(committed, Durability::Immediate)
     }
 
-    fn table_of_marks(&self) -> Result<Arc<TableCore>> {
+    pub(crate) fn table_of_marks(&self) -> Result<Arc<TableCore>> {
         let _creating = self.catalog.creating.lock();
-        if let Some(core) = self.catalog.find(NAME) {
+        if let Some(core) = self.catalog.find(MARKS) {
             return Ok(core);
         }
         let mut key_shape = String::new();
         String::shape(&mut key_shape);
-        let row_shape = Shape::of_type::<u64>().map_err(|fault| fault.into_error(NAME))?;
+        let row_shape = Shape::of_type::<u64>().map_err(|fault| fault.into_error(MARKS))?;
         let id = self.catalog.fresh_id();
         self.commit_tables(vec![Definition {
             id,
-            name: NAME.to_owned(),
+            name: MARKS.to_owned(),
             version: 1,
             key_shape,
             row_shape,
@@ -168,6 +168,6 @@ mod tests {
 
     #[test]
     fn no_table_of_a_program_has_the_name_of_the_marks() {
-        assert!(NAME.starts_with(crate::table::catalog::RESERVED_NAMES));
+        assert!(MARKS.starts_with(crate::table::catalog::RESERVED_NAMES));
     }
 }

@@ -25,6 +25,8 @@ mod locking;
 mod many;
 mod merge;
 mod old_rows;
+#[cfg(feature = "admin")]
+mod raw_put;
 mod raw_writer;
 mod record;
 mod run;
@@ -43,6 +45,8 @@ pub(crate) use admission::Wake;
 pub(crate) use bulk::BulkAct;
 pub(crate) use engine::Engine;
 pub use footprint::Footprint;
+#[cfg(feature = "admin")]
+pub(crate) use ids::MARKS;
 pub(crate) use old_rows::WantsOldRows;
 pub(crate) use raw_writer::RawWriter;
 pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};

@@ -84,6 +84,20 @@ impl Engine {
         Ok(core)
     }
 
+    /// The table of this name, and whether it was made now, by a definition that does not come from the program's types.
+    #[cfg(feature = "admin")]
+    pub(crate) fn table_by(
+        &self,
+        name: &str,
+        definition: impl FnOnce() -> Result<Definition>,
+    ) -> Result<(Arc<TableCore>, bool)> {
+        let _creating = self.catalog.creating.lock();
+        match self.catalog.find(name) {
+            Some(core) => Ok((core, false)),
+            None => Ok((self.commit_tables(vec![definition()?])?, true)),
+        }
+    }
+
     /// Replaces the stored row shape of a table by one that says more.
     pub(crate) fn replace_shape(&self, core: &TableCore, row_shape: Shape) -> Result<()> {
         let definition = Definition { row_shape, ..core.definition() };
