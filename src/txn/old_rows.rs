@@ -78,6 +78,12 @@ impl Engine {
         self.read_old_images(writes)
     }
 
+    /// Whose old rows are wanted.
+    #[cfg(test)]
+    pub(crate) fn tables_with_old_rows(&self) -> Vec<String> {
+        self.old_rows.tables.read().keys().cloned().collect()
+    }
+
     #[cold]
     fn read_old_images(&self, writes: &WriteSet) -> Result<OldImages> {
         let wanted = self.old_rows.tables.read().clone();
