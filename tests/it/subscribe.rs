@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use gangline::{
@@ -379,6 +379,7 @@ fn tasks_are_woken_by_the_sync() {
         let db = db.clone();
         thread::spawn(move || (0..300).for_each(|id| db.put(ITEMS, id, item(id)).unwrap()))
     };
+    let begun = Instant::now();
     let mut stream = pin!(feed.into_stream());
     let mut keys = Vec::new();
     while keys.len() < 300 {
@@ -391,6 +392,7 @@ fn tasks_are_woken_by_the_sync() {
     let closer = thread::spawn(move || db.close().unwrap());
     assert!(block_on(poll_fn(|context| stream.as_mut().poll_next(context))).is_none());
     closer.join().unwrap();
+    assert!(begun.elapsed() < PATIENCE, "it was not woken, but looked after a while");
 }
 
 #[test]
