@@ -71,7 +71,7 @@ impl Db {
         let site = Location::caller();
         let rows: Vec<(K, V)> = rows.into_iter().collect();
         txn::run(self.engine(), "Db::put_many", site, &TransactionOptions::default(), |tx| {
-            tx.put_all(table, &rows, site)
+            tx.put_many_at(table, rows.iter().cloned(), site)
         })
     }
 
