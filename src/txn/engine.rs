@@ -125,6 +125,9 @@ impl Engine {
         self.poison.lock().get_or_insert_with(|| error.to_string());
         self.poisoned.store(true, Ordering::Release);
         self.admission.wake_all();
+        if let Some(journal) = &self.journal {
+            journal.abandon();
+        }
     }
 
     /// Refuses all later calls. False when it was closed before.

@@ -69,6 +69,8 @@ pub(super) struct State {
 
     pub(super) failure: Option<Failure>,
     pub(super) closed: bool,
+    /// The database was stopped by a failure elsewhere.
+    pub(super) abandoned: bool,
     pub(super) stopping: bool,
 }
 
@@ -134,6 +136,7 @@ impl State {
             watchers: Watchers::default(),
             failure: None,
             closed: false,
+            abandoned: false,
             stopping: false,
         };
         state.push(0, &link.payload());

@@ -9,7 +9,7 @@ use parking_lot::MutexGuard;
 
 use super::follow::Follower;
 use super::state::State;
-use super::writer::Shared;
+use super::writer::{Journal, Shared};
 use crate::error::Result;
 
 /// What there is for a follower that has read all that was on disk.
@@ -19,7 +19,7 @@ pub(crate) enum More {
     Yes,
     /// The time is over.
     NotYet,
-    /// The journal is closed, and all of it was read.
+    /// The journal is closed and all of it was read, or the database was stopped.
     Never,
 }
 
@@ -117,7 +117,17 @@ impl Follower {
         if let Some(failure) = &state.failure {
             return Err(self.watch.shared.poisoned_error(failure));
         }
-        Ok((state.closed && state.synced >= state.end()).then_some(More::Never))
+        let all_read = state.synced >= state.end();
+        Ok((state.abandoned || (state.closed && all_read)).then_some(More::Never))
+    }
+}
+
+impl Journal {
+    /// The database was stopped by something else than the journal: followers need not wait for more.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.shared.state.lock();
+        state.abandoned = true;
+        self.shared.wake_watchers(&mut state);
     }
 }
 
