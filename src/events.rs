@@ -50,6 +50,30 @@ pub(crate) fn transaction(who: Who<'_>) -> TransactionSpan {
     }
 }
 
+/// The span of one run of a task's transaction, to be entered with each poll.
+#[derive(Debug)]
+pub(crate) struct TaskSpan {
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+pub(crate) fn transaction_of_task(who: Who<'_>) -> TaskSpan {
+    #[cfg(not(feature = "tracing"))]
+    let _ = who;
+    TaskSpan {
+        #[cfg(feature = "tracing")]
+        span: tracing::debug_span!(target: "gangline", "transaction", label = who.label, caller = %who.caller),
+    }
+}
+
+impl TaskSpan {
+    /// Until the returned value is dropped.
+    pub(crate) fn enter(&self) -> impl Sized + '_ {
+        #[cfg(feature = "tracing")]
+        return self.span.enter();
+    }
+}
+
 /// A wait has ended that took long.
 #[cold]
 pub(crate) fn long_wait(who: Who<'_>, granule: &str, mode: &dyn Display, waited: Duration) {

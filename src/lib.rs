@@ -74,6 +74,7 @@ mod access;
 mod db;
 mod pool;
 mod status;
+mod tasks;
 
 #[cfg(feature = "torture")]
 #[doc(hidden)]
@@ -96,6 +97,7 @@ pub use recovery::{
 };
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
+pub use tasks::{AsyncTransaction, Rows, repair_async};
 pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};
 
 #[doc = include_str!("lab.md")]

@@ -43,7 +43,7 @@ pub(crate) type Enough<'e, A> = &'e dyn Fn(&[A]) -> bool;
 /// `step` breaks to end its part early, which is what a limit does; other parts go on. With `enough`, parts are folded
 /// in waves until it says that the values so far will do.
 pub(crate) fn fold_parts<V: Row, A: Send>(
-    scan: &Scan<'_, V>,
+    scan: &Scan<V>,
     parts: &Parts,
     drive: &Drive,
     init: impl Fn() -> A + Sync,
@@ -60,7 +60,7 @@ pub(crate) fn fold_parts<V: Row, A: Send>(
 
 /// As [`fold_parts`], over the keys alone.
 pub(crate) fn fold_keys<V: Row, A: Send>(
-    scan: &Scan<'_, V>,
+    scan: &Scan<V>,
     parts: &Parts,
     drive: &Drive,
     init: impl Fn() -> A + Sync,
@@ -76,7 +76,7 @@ pub(crate) fn fold_keys<V: Row, A: Send>(
 }
 
 fn each_part<V: Row, A: Send>(
-    scan: &Scan<'_, V>,
+    scan: &Scan<V>,
     parts: &Parts,
     drive: &Drive,
     fold: impl Fn(&Part) -> Result<A> + Sync,
@@ -115,8 +115,8 @@ fn run(pool: Option<&rayon::ThreadPool>, count: usize, work: &(dyn Fn(usize) -> 
 }
 
 /// The pool for a scan; none: on the calling thread.
-pub(super) fn pool<'s, V: Row>(scan: &Scan<'s, V>, parts: &Parts, drive: &Drive) -> Option<&'s rayon::ThreadPool> {
-    if is_worth_splitting(parts, drive) { pool_of(scan.engine) } else { None }
+pub(super) fn pool<'s, V: Row>(scan: &'s Scan<V>, parts: &Parts, drive: &Drive) -> Option<&'s rayon::ThreadPool> {
+    if is_worth_splitting(parts, drive) { pool_of(&scan.engine) } else { None }
 }
 
 /// The pool of a database, if this thread may wait for it. A rayon worker that waits for another pool runs other jobs of

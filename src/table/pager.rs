@@ -14,6 +14,7 @@ use super::registry::Registry;
 use super::segment::{GoneSegment, PageList, Segment};
 use super::table_core::TableCore;
 use crate::codec::PageBytes;
+use crate::context;
 use crate::error::{Error, Result};
 use crate::storage::PageStore;
 
@@ -137,6 +138,7 @@ impl Pager {
 
     #[cold]
     fn load_list(&self, table: &TableCore, segment: &Segment, number: Option<u64>) -> Result<Arc<PageList>> {
+        context::check_may_block()?;
         let lost = || Error::corrupted(format!("segment {} of table {:?} has no page list", segment.id, table.name()));
         let stored = segment.stored().ok_or_else(lost)?;
         let Some(pages) = read_page_list(&*self.store, table.id(), segment.id, &stored.lists)? else {
@@ -183,6 +185,7 @@ impl Pager {
         mut view: PageView,
         ahead: &mut ReadAhead,
     ) -> Result<Option<PageView>> {
+        context::check_may_block()?;
         let (Some(slot), Some(stored)) = (slots.first(), view.content.stored) else { return Ok(None) };
         if stored.entries > 1 {
             // It is walked over by itself, and what was read ahead stays for the pages behind it.
@@ -220,6 +223,7 @@ impl Pager {
         keep: Keep,
         mut view: PageView,
     ) -> Result<Option<PageView>> {
+        context::check_may_block()?;
         loop {
             let stored = view.content.stored.expect("a page is in memory or in the store");
             let before = match self.read_page(table, slot, stored)? {

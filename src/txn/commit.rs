@@ -200,15 +200,20 @@ impl Engine {
     /// # Errors
     /// `CommitUnknown` when the journal could not be written or synced.
     pub(crate) fn finish(&self, committed: Committed, durability: Durability) -> Result<()> {
+        match (&self.journal, self.tidy_up(committed, durability)) {
+            (Some(journal), Some(position)) => journal.wait_synced(position),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a commit but for the wait for the disk. Gives the position to wait for, if it is to be waited for.
+    pub(crate) fn tidy_up(&self, committed: Committed, durability: Durability) -> Option<Position> {
         let Committed { position, garbage, .. } = committed;
         drop(garbage);
         self.pager.registry.end_old_snapshots(self.commits.applied.load(Ordering::Acquire));
         self.checkpoint_if_due();
         self.pager.cache.evict_patiently();
-        match (&self.journal, position, durability) {
-            (Some(journal), Some(position), Durability::Immediate) => journal.wait_synced(position),
-            _ => Ok(()),
-        }
+        position.filter(|_| durability == Durability::Immediate)
     }
 
     /// A commit of whole segments. The caller has made sure that nobody else uses what `apply` changes.

@@ -11,6 +11,7 @@ use super::commit::Commits;
 use super::ids::Ids;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockManager;
+use crate::pool::Blocking;
 use crate::options::Options;
 use crate::storage::journal::{Journal, Position};
 use crate::table::catalog::Catalog;
@@ -43,6 +44,7 @@ pub(crate) struct Engine {
     /// Where an opening would begin to replay the journal: what the newest root says.
     pub(crate) replay_from: Mutex<Position>,
     scan_pool: OnceLock<Option<rayon::ThreadPool>>,
+    blocking: OnceLock<Blocking>,
     closed: AtomicBool,
     poisoned: AtomicBool,
     poison: Mutex<Option<String>>,
@@ -69,6 +71,7 @@ impl Engine {
             ids: Ids::default(),
             replay_from: Mutex::new(replay_from),
             scan_pool: OnceLock::new(),
+            blocking: OnceLock::new(),
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             poison: Mutex::new(None),
@@ -136,6 +139,20 @@ impl Engine {
                     .ok()
             })
             .as_ref()
+    }
+
+    /// The threads for what tasks must not do on theirs.
+    pub(crate) fn blocking(&self) -> &Blocking {
+        self.blocking.get_or_init(Blocking::new)
+    }
+
+    /// As [`sync`](Self::sync), for a task.
+    pub(crate) async fn sync_async(&self) -> Result<()> {
+        self.check_alive()?;
+        match &self.journal {
+            Some(journal) => journal.sync_async().await,
+            None => Ok(()),
+        }
     }
 
     /// Makes everything that was committed before the call durable.

@@ -45,7 +45,7 @@ pub(crate) use raw_writer::RawWriter;
 pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;
-pub(crate) use sizes::{check_key_length, check_row_bytes};
+pub(crate) use sizes::{check_key_length, check_row_bytes, checked_key};
 pub use snapshot::Snapshot;
 pub use swap::Swap;
 pub(crate) use tables::learn;

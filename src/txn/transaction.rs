@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use super::commit::Committed;
 use super::engine::Engine;
 use super::settings::TransactionOptions;
 use super::sizes::checked_key;
@@ -75,6 +76,12 @@ impl Transaction {
         Transaction { engine, site, now: SystemTime::now(), state: RefCell::new(state) }
     }
 
+    /// A transaction of a task: its calls stop at a lock that they would have to wait for, see [`has_put_off`](Self::has_put_off).
+    pub(crate) fn of_task(mut self) -> Self {
+        self.state.get_mut().locks.set_of_task();
+        self
+    }
+
     /// The state, unless the transaction has to start over, is cancelled or late, or the call stands inside one of its
     /// own closures.
     pub(super) fn state(&self) -> Result<RefMut<'_, State>> {
@@ -97,9 +104,14 @@ impl Transaction {
         Ok(state)
     }
 
-    #[track_caller]
-    fn lock_row(state: &mut State, table: &Arc<TableCore>, key: &[u8], mode: Mode) -> Result<()> {
-        state.locks.asked_at(Location::caller());
+    fn lock_row(
+        state: &mut State,
+        table: &Arc<TableCore>,
+        key: &[u8],
+        mode: Mode,
+        site: &'static Location<'static>,
+    ) -> Result<()> {
+        state.locks.asked_at(site);
         state.locks.lock_row(table, key, mode)
     }
 
@@ -132,19 +144,58 @@ impl Transaction {
 
     /// Gives everything back and takes the locks of the next run.
     pub(crate) fn restart(&self) -> Result<()> {
-        let state = &mut *self.state.borrow_mut();
-        state.writes = WriteSet::default();
+        self.forget_writes();
+        self.state.borrow_mut().locks.restart()
+    }
+
+    /// As [`restart`](Self::restart), for a task.
+    pub(crate) async fn restart_async(&mut self) -> Result<()> {
+        self.forget_writes();
+        self.state.get_mut().locks.restart_async().await
+    }
+
+    fn forget_writes(&self) {
+        let writes = std::mem::take(&mut self.state.borrow_mut().writes);
+        drop(writes);
         self.engine.counts.restarts.fetch_add(1, Ordering::Relaxed);
-        state.locks.restart()
+    }
+
+    /// Whether the last call of a task stopped at a lock. It is to be awaited, and the call to be made again.
+    pub(crate) fn has_put_off(&self) -> bool {
+        self.state.borrow().locks.has_put_off()
+    }
+
+    /// The last call is made again without the lock.
+    pub(crate) fn forget_put_off(&self) {
+        self.state.borrow_mut().locks.forget_put_off();
+    }
+
+    /// Awaits the lock at which the last call stopped.
+    pub(crate) async fn await_put_off(&mut self) -> Result<()> {
+        self.state.get_mut().locks.await_put_off().await
+    }
+
+    /// Whether there is nothing to commit.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.state.borrow().writes.is_empty()
     }
 
     /// Commits what was written and gives the locks back.
     pub(crate) fn commit(self) -> Result<()> {
+        let engine = Arc::clone(&self.engine);
+        match self.apply()? {
+            Some((committed, durability)) => engine.finish(committed, durability),
+            None => Ok(()),
+        }
+    }
+
+    /// Applies what was written and gives the locks back. What is left is to [`finish`](Engine::finish); none: nothing.
+    pub(crate) fn apply(self) -> Result<Option<(Committed, Durability)>> {
         self.check_limits("before its commit")?;
         let State { mut locks, mut writes, durability, .. } = self.state.into_inner();
         if writes.is_empty() {
             locks.release_all();
-            return Ok(());
+            return Ok(None);
         }
         self.engine.check_alive()?;
         {
@@ -159,7 +210,7 @@ impl Transaction {
         locks.release_all();
         drop(locks);
         self.engine.reshape(&committed);
-        self.engine.finish(committed, durability)
+        Ok(Some((committed, durability)))
     }
 
     /// When this transaction's commit is on disk; the database's option decides where nothing is said.
@@ -175,7 +226,7 @@ impl Transaction {
     /// [`Corrupted`](ErrorKind::Corrupted), and [`Restart`](ErrorKind::Restart), which the closure passes on.
     #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
-        self.get_locked(table, key, Mode::S)
+        self.get_at(table, &checked_key::<K, V>(table, key)?, Mode::S, Location::caller())
     }
 
     /// Reads a row that will probably be written. One transaction at a time can hold this lock, while others may still
@@ -185,24 +236,24 @@ impl Transaction {
     /// As [`get`](Self::get).
     #[track_caller]
     pub fn get_for_update<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
-        self.get_locked(table, key, Mode::U)
+        self.get_at(table, &checked_key::<K, V>(table, key)?, Mode::U, Location::caller())
     }
 
-    #[track_caller]
-    pub(super) fn get_locked<K: Key, V: Row>(
+    /// Reads a row under its encoded key, for a call of the program at `site`. So do the others that end in `_at`.
+    pub(crate) fn get_at<K: Key, V: Row>(
         &self,
         table: Table<K, V>,
-        key: K::Ref<'_>,
+        key: &KeyBuf,
         mode: Mode,
+        site: &'static Location<'static>,
     ) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        if mutant::on(Mutant::NoLockOnAbsentKey) && !self.is_there(state, table, &core, &key)? {
+        if mutant::on(Mutant::NoLockOnAbsentKey) && !self.is_there(state, table, &core, key)? {
             return Ok(None);
         }
-        Self::lock_row(state, &core, &key, mode)?;
-        self.current(state, table, &core, &key)
+        Self::lock_row(state, &core, key, mode, site)?;
+        self.current(state, table, &core, key)
     }
 
     /// The row as this transaction sees it.
@@ -247,11 +298,19 @@ impl Transaction {
     /// As [`get`](Self::get).
     #[track_caller]
     pub fn contains<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<bool> {
+        self.contains_at(table, &checked_key::<K, V>(table, key)?, Location::caller())
+    }
+
+    pub(crate) fn contains_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: &KeyBuf,
+        site: &'static Location<'static>,
+    ) -> Result<bool> {
         let core = self.engine.table(table)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::S)?;
-        self.is_there(state, table, &core, &key)
+        Self::lock_row(state, &core, key, Mode::S, site)?;
+        self.is_there(state, table, &core, key)
     }
 
     /// Reads several rows. Locks them in key order, so that it does not start over for its own sake, and gives them in
@@ -265,13 +324,22 @@ impl Transaction {
         table: Table<K, V>,
         keys: impl IntoIterator<Item = K::Ref<'k>>,
     ) -> Result<Vec<Option<Shared<V>>>> {
-        let core = self.engine.table(table)?;
         let keys = keys.into_iter().map(|key| checked_key::<K, V>(table, key)).collect::<Result<Vec<_>>>()?;
+        self.get_many_at(table, &keys, Location::caller())
+    }
+
+    pub(crate) fn get_many_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        keys: &[KeyBuf],
+        site: &'static Location<'static>,
+    ) -> Result<Vec<Option<Shared<V>>>> {
+        let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
         let mut order: Vec<usize> = (0..keys.len()).collect();
         order.sort_by(|a, b| keys[*a].cmp(&keys[*b]));
         for at in order {
-            Self::lock_row(state, &core, &keys[at], Mode::S)?;
+            Self::lock_row(state, &core, &keys[at], Mode::S, site)?;
         }
         keys.iter().map(|key| self.current(state, table, &core, key)).collect()
     }
@@ -284,11 +352,19 @@ impl Transaction {
     /// [`TransactionTooLarge`](ErrorKind::TransactionTooLarge).
     #[track_caller]
     pub fn put<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
-        let row = row.into();
+        self.put_at(table, checked_key::<K, V>(table, key)?, row.into(), Location::caller())
+    }
+
+    pub(crate) fn put_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: KeyBuf,
+        row: Shared<V>,
+        site: &'static Location<'static>,
+    ) -> Result<()> {
         let core = self.engine.table_for_row(table, &*row)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        Self::lock_row(state, &core, &key, Mode::X, site)?;
         self.write(state, &core, key, row).map(drop)
     }
 
@@ -298,11 +374,19 @@ impl Transaction {
     /// [`Exists`](ErrorKind::Exists) with table and key when it is; else as [`put`](Self::put).
     #[track_caller]
     pub fn insert<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
-        let row = row.into();
+        self.insert_at(table, checked_key::<K, V>(table, key)?, row.into(), Location::caller())
+    }
+
+    pub(crate) fn insert_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: KeyBuf,
+        row: Shared<V>,
+        site: &'static Location<'static>,
+    ) -> Result<()> {
         let core = self.engine.table_for_row(table, &*row)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        Self::lock_row(state, &core, &key, Mode::X, site)?;
         if self.is_there(state, table, &core, &key)? {
             return Err(Error::new(
                 ErrorKind::Exists,
@@ -324,10 +408,19 @@ impl Transaction {
         key: K::Ref<'_>,
         change: impl FnOnce(&mut V) -> T,
     ) -> Result<Option<T>> {
+        self.modify_at(table, checked_key::<K, V>(table, key)?, change, Location::caller())
+    }
+
+    pub(crate) fn modify_at<K: Key, V: Row, T>(
+        &self,
+        table: Table<K, V>,
+        key: KeyBuf,
+        change: impl FnOnce(&mut V) -> T,
+        site: &'static Location<'static>,
+    ) -> Result<Option<T>> {
         let core = self.engine.table(table)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        Self::lock_row(state, &core, &key, Mode::X, site)?;
         let Some(row) = self.current(state, table, &core, &key)? else { return Ok(None) };
         let mut row = V::clone(&row);
         let value = {
@@ -345,10 +438,18 @@ impl Transaction {
     /// As [`get`](Self::get).
     #[track_caller]
     pub fn remove<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
+        self.remove_at(table, checked_key::<K, V>(table, key)?, Location::caller())
+    }
+
+    pub(crate) fn remove_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: KeyBuf,
+        site: &'static Location<'static>,
+    ) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        Self::lock_row(state, &core, &key, Mode::X, site)?;
         let before = self.stored(state, &core, &key)?;
         if before.is_some() {
             self.check_size(state.writes.bytes() + key.len(), state.writes.rows())?;
@@ -358,11 +459,14 @@ impl Transaction {
     }
 
     /// The number of rows, those that are over included.
-    #[track_caller]
-    pub(crate) fn stored_rows<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+    pub(crate) fn stored_rows<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        site: &'static Location<'static>,
+    ) -> Result<u64> {
         let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
-        state.locks.asked_at(Location::caller());
+        state.locks.asked_at(site);
         state.locks.lock_table(&core, Mode::S)?;
         let mut rows = core.rows();
         let own = state.writes.tables().find(|writes| writes.core.id() == core.id());

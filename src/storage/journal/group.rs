@@ -13,7 +13,7 @@ use parking_lot::MutexGuard;
 use super::Position;
 use super::state::{Batch, Failure, Piece, State};
 use super::writer::Shared;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 
 /// A written buffer is kept for the next records unless it is larger than this.
 const SPARE_BYTES_MAX: usize = 4 << 20;
@@ -22,6 +22,11 @@ impl State {
     /// How many may be expected to wait for the next sync.
     fn expected(&self) -> usize {
         self.groups[0].max(self.groups[1])
+    }
+
+    /// Whether a leader that gathers need not wait any longer.
+    pub(super) fn is_gathered(&self) -> bool {
+        self.gathering && self.waiting >= self.expected()
     }
 }
 
@@ -32,18 +37,12 @@ impl Shared {
             return Ok(());
         }
         state.waiting += 1;
-        if state.gathering && state.waiting >= state.expected() {
+        if state.is_gathered() {
             self.gathered.notify_one();
         }
         let outcome = loop {
-            if state.synced >= position {
-                break Ok(());
-            }
-            if let Some(failure) = &state.failure {
-                break Err(failure.error(
-                    ErrorKind::CommitUnknown,
-                    "a commit may or may not be on disk, as the journal could not be written",
-                ));
+            if let Some(outcome) = self.outcome(&state, position) {
+                break outcome;
             }
             if state.leading {
                 self.led.wait(&mut state);
@@ -108,9 +107,10 @@ impl Shared {
             }
             Err(failure) => self.fail(state, failure),
         }
+        self.wake_sleepers(state);
     }
 
-    /// The body of the flusher thread: leads for records that nobody waits for. Sleeps without a time limit once a
+    /// The body of the flusher thread: leads for records that no thread waits for, at once where a task does. Sleeps without a time limit once a
     /// whole interval brought nothing; until then appends need not wake it.
     pub(super) fn run_flusher(&self) {
         let interval = self.options.eventual_sync;
@@ -134,7 +134,8 @@ impl Shared {
             // A quarter of the time is left for the write and the sync.
             let due = since.checked_add(interval / 4 * 3);
             let is_late = due.is_some_and(|due| Instant::now() >= due);
-            let is_due = is_late || state.pending_bytes >= self.options.flush_bytes;
+            let is_wanted = !state.sleepers.is_empty();
+            let is_due = is_late || is_wanted || state.pending_bytes >= self.options.flush_bytes;
             if !is_due {
                 match due {
                     Some(due) => {
@@ -145,6 +146,9 @@ impl Shared {
             } else if state.leading {
                 self.led.wait(&mut state);
             } else {
+                if is_wanted {
+                    self.gather(&mut state);
+                }
                 self.lead(&mut state);
             }
         }

@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::file::{FIRST_RECORD, JournalFile, numbers, path_of};
 use super::record::{LINK_BYTES, Link, Payload, record_bytes};
 use super::recover::remove_unused;
+use super::sleep::Synced;
 use super::state::{Failure, State, Tail};
 use super::{JournalOptions, Mark, Position, Reservation, TailInfo};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,6 +69,7 @@ impl Shared {
         state.pending_since = None;
         self.led.notify_all();
         self.grown.notify_all();
+        self.wake_sleepers(state);
     }
 
     fn append(&self, reservation: Reservation, commit: u64, payload: &Payload) -> Position {
@@ -186,6 +188,25 @@ impl Journal {
     /// `CommitUnknown` if the write or sync that would have covered it failed.
     pub(crate) fn wait_synced(&self, position: Position) -> Result<()> {
         self.shared.wait_synced(position)
+    }
+
+    /// As [`wait_synced`](Self::wait_synced), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_synced`](Self::wait_synced).
+    pub(crate) fn synced_async(&self, position: Position) -> Synced {
+        Synced::new(Arc::clone(&self.shared), position)
+    }
+
+    /// As [`sync`](Self::sync), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Self::sync).
+    pub(crate) async fn sync_async(&self) -> Result<()> {
+        let outcome = self.synced_async(self.end()).await;
+        self.poisoned().map_or(outcome, Err)
     }
 
     /// Puts everything appended so far on disk.
