@@ -35,6 +35,8 @@
 //!   [`Access`]: one service over all three.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
+//! - [`Db::transact_async`], [`AsyncTransaction`], [`Db::stream`]: the same for tasks, on any executor.
+//! - [`cookbook`]: tasks that programs have, each as a program that runs.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
 //!
@@ -60,6 +62,7 @@ mod codec;
 mod context;
 mod events;
 pub mod lock;
+mod meters;
 mod storage;
 
 mod table;
@@ -99,6 +102,9 @@ pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
 pub use tasks::{AsyncTransaction, Rows, repair_async};
 pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};
+
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {}
 
 #[doc = include_str!("lab.md")]
 pub mod lab {}

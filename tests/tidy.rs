@@ -17,17 +17,25 @@ const LAYERS: &[(&str, Uses)] = &[
     ("sync", Uses::Only(&[])),
     ("context", Uses::Only(&["error", "sync"])),
     ("events", Uses::Only(&["error"])),
-    ("lock", Uses::Only(&["error", "options", "sync", "context", "events", "codec::KeyBuf", "codec::key_buf"])),
-    ("storage", Uses::Only(&["error", "options", "codec::wire", "codec::crc", "codec::Reader", "codec::Writer"])),
+    ("meters", Uses::Only(&[])),
+    (
+        "lock",
+        Uses::Only(&["error", "options", "sync", "context", "events", "meters", "codec::KeyBuf", "codec::key_buf"]),
+    ),
+    (
+        "storage",
+        Uses::Only(&["error", "options", "meters", "codec::wire", "codec::crc", "codec::Reader", "codec::Writer"]),
+    ),
     ("table", Uses::AllAbove),
+    ("pool", Uses::Only(&["error", "options", "context", "lock"])),
     ("txn", Uses::AllAbove),
     ("recovery", Uses::AllAbove),
     ("query", Uses::AllAbove),
-    ("pool", Uses::Only(&["error", "options", "context", "lock"])),
     ("admin", Uses::AllAbove),
     ("db", Uses::AllAbove),
     ("status", Uses::AllAbove),
     ("access", Uses::AllAbove),
+    ("tasks", Uses::AllAbove),
     ("torture", Uses::AllAbove),
 ];
 

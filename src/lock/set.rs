@@ -9,6 +9,7 @@ use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{ErrorKind, Result};
 use crate::events::{self, Who};
+use crate::meters;
 use crate::options::MAX_RESTARTS;
 use crate::sync::Instant;
 
@@ -391,6 +392,7 @@ impl LockSet {
             Waited::Granted | Waited::Retired => Ok(()),
             Waited::Over(wanted, Reason::LockTimeout) => {
                 self.manager.counters.timeouts.add();
+                meters::timeout();
                 let error = blame::timeout(&self.manager, self.slot().id(), &wanted, since.elapsed());
                 events::timed_out(self.who(), &error);
                 Err(error)

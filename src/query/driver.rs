@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::scan::{Part, Parts, RowAt, Scan};
 use crate::context::{self, Activity};
 use crate::error::Result;
+use crate::events;
 use crate::lock::{CancelToken, Limit};
 use crate::options::INLINE_SCAN_ROWS;
 use crate::table::Row;
@@ -82,6 +83,7 @@ fn each_part<V: Row, A: Send>(
     fold: impl Fn(&Part) -> Result<A> + Sync,
     enough: Option<Enough<'_, A>>,
 ) -> Result<Vec<A>> {
+    let _span = events::scan(scan.table_name(), scan.site);
     let pool = pool(scan, parts, drive);
     let parts = &parts.list[..];
     let mut values = Vec::with_capacity(parts.len());

@@ -154,6 +154,10 @@ impl<V: Row> Scan<V> {
         self.behind.take()
     }
 
+    pub(super) fn table_name(&self) -> &str {
+        self.table.name()
+    }
+
     pub(super) fn number(&self) -> u64 {
         self.number
     }

@@ -16,6 +16,7 @@ use super::table_core::TableCore;
 use crate::codec::PageBytes;
 use crate::context;
 use crate::error::{Error, Result};
+use crate::meters;
 use crate::storage::PageStore;
 
 /// Whether what is read stays in memory.
@@ -208,6 +209,7 @@ impl Pager {
     }
 
     fn keep(&self, slot: &Arc<PageSlot>, stored: StoredPage, bytes: &Arc<PageBytes>, keep: Keep) {
+        meters::page_read();
         if keep == Keep::Always || self.cache.has_room() {
             slot.install_bytes(stored, bytes, &self.cache);
             self.cache.evict();

@@ -136,12 +136,7 @@ impl AsyncTransaction {
     /// # Errors
     /// As [`put`](Self::put).
     #[track_caller]
-    pub fn update<
-        K: Key,
-        V: Row,
-        S: Fn(&V) -> bool + Send + Sync + 'static,
-        C: Fn(&mut V) + Send + Sync + 'static,
-    >(
+    pub fn update<K: Key, V: Row, S: Fn(&V) -> bool + Send + Sync + 'static, C: Fn(&mut V) + Send + Sync + 'static>(
         &self,
         table: Table<K, V>,
         select: S,

@@ -21,6 +21,8 @@ mod on_snapshot;
 mod run;
 mod statements;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use crate::codec::{Key, decode_key, encode_key};

@@ -97,8 +97,9 @@ impl Db {
         table: Table<K, V>,
         key: K::Ref<'_>,
     ) -> impl Future<Output = Result<bool>> + Send + 'static + use<K, V> {
-        let reading = owned_key::<K>(key)
-            .map(|key| self.short("Db::contains_async", Location::caller(), move |db| db.contains(table, key.as_ref())));
+        let reading = owned_key::<K>(key).map(|key| {
+            self.short("Db::contains_async", Location::caller(), move |db| db.contains(table, key.as_ref()))
+        });
         async move { reading?.await }
     }
 

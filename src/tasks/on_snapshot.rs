@@ -46,8 +46,7 @@ impl Snapshot {
         table: Table<K, V>,
         key: K::Ref<'_>,
     ) -> impl Future<Output = Result<Option<Shared<V>>>> + Send + 'static + use<K, V> {
-        let reading =
-            owned_key::<K>(key).map(|key| self.short(move |snapshot| snapshot.get(table, key.as_ref())));
+        let reading = owned_key::<K>(key).map(|key| self.short(move |snapshot| snapshot.get(table, key.as_ref())));
         async move { reading?.await }
     }
 

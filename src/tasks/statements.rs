@@ -58,7 +58,11 @@ impl Db {
     /// # Errors
     /// As [`transact_async`](Db::transact_async).
     #[track_caller]
-    pub fn transact_with_async<T: Send, Fut: Future<Output = Result<T>> + Send, F: Fn(AsyncTransaction) -> Fut + Send>(
+    pub fn transact_with_async<
+        T: Send,
+        Fut: Future<Output = Result<T>> + Send,
+        F: Fn(AsyncTransaction) -> Fut + Send,
+    >(
         &self,
         options: &TransactionOptions,
         body: F,

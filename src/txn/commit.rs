@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::record::rows_record;
 use super::write_set::WriteSet;
 use crate::error::{Error, ErrorKind, Result};
+use crate::meters;
 use crate::options::Durability;
 use crate::storage::journal::{Payload, Position, Reservation};
 use crate::sync::{Mutex, MutexGuard};
@@ -180,8 +181,13 @@ impl Engine {
         std::mem::forget(whole);
         drop(last);
         drop(held);
-        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.count_commit();
         Ok(Committed { position, garbage, grown, small, put_off })
+    }
+
+    fn count_commit(&self) {
+        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        meters::commit();
     }
 
     /// Reads the pages of all writes from the `missing`th on, for a commit that found one not in memory.
@@ -233,7 +239,7 @@ impl Engine {
         self.commits.end(&mut last, number);
         std::mem::forget(whole);
         drop(last);
-        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.count_commit();
         Ok(Committed { position, garbage, grown: SmallVec::new(), small: SmallVec::new(), put_off: None })
     }
 

@@ -11,8 +11,9 @@ use super::commit::Commits;
 use super::ids::Ids;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockManager;
-use crate::pool::Blocking;
+use crate::meters::{self, Sizes};
 use crate::options::Options;
+use crate::pool::Blocking;
 use crate::storage::journal::{Journal, Position};
 use crate::table::catalog::Catalog;
 use crate::table::pager::Pager;
@@ -139,6 +140,23 @@ impl Engine {
                     .ok()
             })
             .as_ref()
+    }
+
+    /// Journal bytes that an opening after a kill would replay.
+    pub(crate) fn bytes_to_replay(&self) -> u64 {
+        self.journal.as_ref().map_or(0, |journal| journal.bytes_since(*self.replay_from.lock()))
+    }
+
+    /// Tells a recorder of metrics the sizes of now.
+    pub(crate) fn tell_sizes(&self) {
+        if cfg!(feature = "metrics") {
+            meters::sizes(Sizes {
+                cache_bytes: self.pager.cache.used() as u64,
+                dirty_bytes: self.pager.cache.dirty() as u64,
+                journal_bytes: self.bytes_to_replay(),
+                readers: self.pager.registry.readers() as u64,
+            });
+        }
     }
 
     /// The threads for what tasks must not do on theirs.

@@ -48,5 +48,7 @@ mod streams;
 mod strict;
 mod support;
 mod swap;
+mod task_twins;
+mod tasks;
 mod temporary;
 mod transactions;

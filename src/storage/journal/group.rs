@@ -14,6 +14,7 @@ use super::Position;
 use super::state::{Batch, Failure, Piece, State};
 use super::writer::Shared;
 use crate::error::Result;
+use crate::meters;
 
 /// A written buffer is kept for the next records unless it is larger than this.
 const SPARE_BYTES_MAX: usize = 4 << 20;
@@ -89,7 +90,11 @@ impl Shared {
         state.pending_bytes = 0;
         state.pending_since = None;
         let started = Instant::now();
-        let outcome = MutexGuard::unlocked(state, || write_and_sync(batches.make_contiguous()));
+        let outcome = MutexGuard::unlocked(state, || {
+            let outcome = write_and_sync(batches.make_contiguous());
+            meters::sync(started.elapsed());
+            outcome
+        });
         state.leading = false;
         match outcome {
             // Space that could not be synced meanwhile may have taken these records with it.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::Position;
 use super::file::JournalFile;
-use super::sleep::Sleeper;
 use super::record::{HEADER_BYTES, Head, Link, Payload, record_bytes};
+use super::sleep::Sleeper;
 use crate::error::{Error, ErrorKind};
 
 /// Payloads over this are not copied to the buffer: the copy would be made under the commit latch.

@@ -230,6 +230,12 @@ impl Journal {
         Mark { position: state.end(), chain: state.chain, last_commit: state.last_commit }
     }
 
+    /// How many threads and tasks wait for a sync.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.state.lock().waiting
+    }
+
     /// Everything below this position is on disk.
     #[cfg(test)]
     pub(crate) fn synced(&self) -> Position {
