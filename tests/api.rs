@@ -59,6 +59,9 @@ fn public(source: &str) -> Vec<String> {
         }
         if line.starts_with("impl") {
             head = item(line, &mut lines);
+            if head.ends_with('}') {
+                head.clear();
+            }
         } else if line == "}" {
             head.clear();
         }
@@ -66,21 +69,24 @@ fn public(source: &str) -> Vec<String> {
         if !text.starts_with("pub ") || text.starts_with("pub mod") {
             continue;
         }
-        let own_body = ["pub enum", "pub struct", "pub trait"].iter().any(|kind| text.starts_with(kind));
         let mut whole = item(line, &mut lines);
-        if own_body && line.ends_with('{') || own_body && whole.ends_with('{') {
+        let has_body = ["pub enum", "pub struct", "pub trait"].iter().any(|kind| text.starts_with(kind));
+        if has_body && whole.ends_with('{') {
             whole.push_str(&body(&mut lines));
+        } else if !text.starts_with("pub use") {
+            whole.truncate(whole.find(" {").unwrap_or(whole.len()));
         }
-        let whole = whole.trim_end_matches([' ', '{', ';']).to_owned();
-        found.push(if head.is_empty() || line.starts_with("pub") { whole } else { format!("{head} {whole}") });
+        let whole = whole.trim_end_matches([' ', ';']);
+        found.push(if line.starts_with("pub") { whole.to_owned() } else { format!("{head} {whole}") });
     }
     found
 }
 
 /// From a line on to where its body begins, or to its end.
 fn item<'s>(first: &str, lines: &mut impl Iterator<Item = &'s str>) -> String {
+    let ends: &[char] = if first.starts_with("pub use") { &[';'] } else { &['{', ';', '}'] };
     let mut whole = first.trim().to_owned();
-    while !whole.ends_with(['{', ';', '}', ',']) || whole.ends_with(',') && !first.starts_with("    pub ") | first.contains("fn ") {
+    while !whole.ends_with(ends) {
         let Some(next) = lines.next() else { break };
         whole.push(' ');
         whole.push_str(next.trim());
@@ -104,7 +110,10 @@ fn body<'s>(lines: &mut impl Iterator<Item = &'s str>) -> String {
 #[test]
 fn what_is_public_is_found_and_nothing_else() {
     let source = "pub struct Plan {\n    /// Doc.\n    pub rows: u64,\n    pub(crate) own: u8,\n}\n\nimpl<T> Plan<T> {\n    pub fn read(\n        &self,\n        at: u64,\n    ) -> u64 {\n        0\n    }\n    pub(crate) fn hidden(&self) {}\n    fn own(&self) {}\n}\n\npub(crate) struct Hidden;\n\npub const MOST: u8 = 1;\n\n#[cfg(test)]\nmod tests {\n    pub fn made() {}\n}\n";
-    let expected =
-        ["pub struct Plan { pub rows: u64,", "impl<T> Plan<T> { pub fn read( &self, at: u64, ) -> u64", "pub const MOST: u8 = 1"];
+    let expected = [
+        "pub struct Plan { pub rows: u64,",
+        "impl<T> Plan<T> { pub fn read( &self, at: u64, ) -> u64",
+        "pub const MOST: u8 = 1",
+    ];
     assert_eq!(public(source), expected);
 }
