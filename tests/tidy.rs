@@ -31,6 +31,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("txn", Uses::AllAbove),
     ("recovery", Uses::AllAbove),
     ("query", Uses::AllAbove),
+    ("feed", Uses::AllAbove),
     ("admin", Uses::AllAbove),
     ("db", Uses::AllAbove),
     ("status", Uses::AllAbove),

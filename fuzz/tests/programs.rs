@@ -28,6 +28,15 @@ fn killed_writers_lose_nothing() {
 }
 
 #[test]
+fn a_subscriber_goes_on_after_kills() {
+    let output = torture("follow --commits 4000 --kills 3 --seed 1");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((value(&output, "kills"), value(&output, "out_of_order"), value(&output, "lagged")), (3, 0, 0));
+    assert!(value(&output, "followed") >= 4_000);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\nmissed 0 repeated 0\n"));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_power_cut_loses_nothing_on_the_rein() {
     let output = torture("power --cuts 40 --cuts-a-trace 20 --commits 300 --seed 1");
@@ -76,6 +85,15 @@ fn writers_killed_during_compactions_lose_nothing() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!((value(&output, "kills"), value(&output, "lost"), value(&output, "torn")), (6, 0, 0));
     assert!(value(&output, "promised") > 0 && value(&output, "in_compaction") > 0);
+}
+
+#[test]
+fn copies_that_a_kill_cuts_off_say_so_and_the_others_are_whole() {
+    let output = torture("crash --kills 8 --seed 3 --copies");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name| value(&output, name);
+    assert_eq!((read("kills"), read("lost"), read("torn"), read("verify_errors")), (8, 0, 0, 0));
+    assert!(read("in_backup") + read("in_restore") > 0 && read("copies_whole") > 0 && read("copies_refused") > 0);
 }
 
 #[test]

@@ -56,9 +56,10 @@ impl LockSet {
     /// Makes a call until it does not stop at a wait any more.
     #[cfg(any(test, feature = "torture"))]
     pub(super) async fn awaiting<R>(&mut self, mut call: impl FnMut(&mut LockSet) -> Result<R>) -> Result<R> {
-        self.of_task = true;
         loop {
+            let before = std::mem::replace(&mut self.of_task, true);
             let outcome = call(self);
+            self.of_task = before;
             if !self.has_put_off() {
                 return outcome;
             }

@@ -4,10 +4,8 @@ use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use super::commit::Committed;
 use super::engine::Engine;
 use super::settings::TransactionOptions;
 use super::sizes::checked_key;
@@ -16,7 +14,7 @@ use crate::codec::{Key, KeyBuf, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::mutant::{self, Mutant};
-use crate::lock::{Limit, LockSet, Mode, check_all};
+use crate::lock::{LockSet, Mode, check_all};
 use crate::options::Durability;
 use crate::table::rows::AnyRow;
 use crate::table::table_core::TableCore;
@@ -51,13 +49,13 @@ pub struct Transaction {
     pub(crate) site: &'static Location<'static>,
     /// What is over by now is not there, in all runs.
     pub(crate) now: SystemTime,
-    state: RefCell<State>,
+    pub(super) state: RefCell<State>,
 }
 
 pub(super) struct State {
     pub(super) locks: LockSet,
     pub(super) writes: WriteSet,
-    durability: Durability,
+    pub(super) durability: Durability,
 }
 
 impl fmt::Debug for Transaction {
@@ -118,99 +116,6 @@ impl Transaction {
     /// Whether rows of a table with indexes were written.
     pub(super) fn writes_indexed_tables(&self) -> bool {
         self.state.borrow().writes.tables().any(|table| table.core.is_indexed())
-    }
-
-    pub(crate) fn wants_restart(&self) -> bool {
-        self.state.borrow().locks.restart_wanted()
-    }
-
-    /// Refuses to commit a strict transaction that would have had to start over.
-    pub(crate) fn check_strict(&self) -> Result<()> {
-        self.state.borrow().locks.strict_failure().map_or(Ok(()), Err)
-    }
-
-    /// Whether it may go on.
-    ///
-    /// # Errors
-    /// `Cancelled`.
-    pub(crate) fn check_limits(&self, doing: &str) -> Result<()> {
-        check_all(self.state.borrow().locks.limits(), doing)
-    }
-
-    /// What ends its scans.
-    pub(crate) fn limits(&self) -> Vec<Limit> {
-        self.state.borrow().locks.limits().to_vec()
-    }
-
-    /// Gives everything back and takes the locks of the next run.
-    pub(crate) fn restart(&self) -> Result<()> {
-        self.forget_writes();
-        self.state.borrow_mut().locks.restart()
-    }
-
-    /// As [`restart`](Self::restart), for a task.
-    pub(crate) async fn restart_async(&mut self) -> Result<()> {
-        self.forget_writes();
-        self.state.get_mut().locks.restart_async().await
-    }
-
-    fn forget_writes(&self) {
-        let writes = std::mem::take(&mut self.state.borrow_mut().writes);
-        drop(writes);
-        self.engine.counts.restarts.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Whether the last call of a task stopped at a lock. It is to be awaited, and the call to be made again.
-    pub(crate) fn has_put_off(&self) -> bool {
-        self.state.borrow().locks.has_put_off()
-    }
-
-    /// The last call is made again without the lock.
-    pub(crate) fn forget_put_off(&self) {
-        self.state.borrow_mut().locks.forget_put_off();
-    }
-
-    /// Awaits the lock at which the last call stopped.
-    pub(crate) async fn await_put_off(&mut self) -> Result<()> {
-        self.state.get_mut().locks.await_put_off().await
-    }
-
-    /// Whether there is nothing to commit.
-    pub(crate) fn is_read_only(&self) -> bool {
-        self.state.borrow().writes.is_empty()
-    }
-
-    /// Commits what was written and gives the locks back.
-    pub(crate) fn commit(self) -> Result<()> {
-        let engine = Arc::clone(&self.engine);
-        match self.apply()? {
-            Some((committed, durability)) => engine.finish(committed, durability),
-            None => Ok(()),
-        }
-    }
-
-    /// Applies what was written and gives the locks back. What is left is to [`finish`](Engine::finish); none: nothing.
-    pub(crate) fn apply(self) -> Result<Option<(Committed, Durability)>> {
-        self.check_limits("before its commit")?;
-        let State { mut locks, mut writes, durability, .. } = self.state.into_inner();
-        if writes.is_empty() {
-            locks.release_all();
-            return Ok(None);
-        }
-        self.engine.check_alive()?;
-        {
-            // Clones rows that the program holds as well.
-            let _scope = context::enter(Activity::Transaction, self.site);
-            writes.own_rows();
-        }
-        if mutant::on(Mutant::EarlyRelease) {
-            locks.release_all();
-        }
-        let committed = self.engine.apply(writes)?;
-        locks.release_all();
-        drop(locks);
-        self.engine.reshape(&committed);
-        Ok(Some((committed, durability)))
     }
 
     /// When this transaction's commit is on disk; the database's option decides where nothing is said.
@@ -458,91 +363,8 @@ impl Transaction {
         Ok(if_alive(Expiry::of(table, || self.now), before))
     }
 
-    /// The number of rows, those that are over included.
-    pub(crate) fn stored_rows<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        site: &'static Location<'static>,
-    ) -> Result<u64> {
-        let core = self.engine.table(table)?;
-        let state = &mut *self.state()?;
-        state.locks.asked_at(site);
-        state.locks.lock_table(&core, Mode::S)?;
-        let mut rows = core.rows();
-        let own = state.writes.tables().find(|writes| writes.core.id() == core.id());
-        for (key, write) in own.iter().flat_map(|writes| &writes.rows) {
-            match (typed::contains(&self.engine.pager, &core, key)?.0, write.image.is_some()) {
-                (false, true) => rows += 1,
-                (true, false) => rows -= 1,
-                _ => {}
-            }
-        }
-        Ok(rows)
-    }
-
-    /// Writes rows in the order of their keys. Of two with one key the later counts.
-    pub(crate) fn put_all<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        rows: &[(K, V)],
-        site: &'static Location<'static>,
-    ) -> Result<u64> {
-        let keyed = rows.iter().map(|(key, row)| Ok((checked_key(table, key.as_ref())?, row)));
-        let mut sorted = keyed.collect::<Result<Vec<_>>>()?;
-        sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let last = sorted.chunk_by(|(a, _), (b, _)| a == b).filter_map(<[_]>::last);
-        let hits = last.map(|(key, row)| (key.clone(), V::clone(row))).collect::<Vec<_>>();
-        match hits.first() {
-            Some((_, row)) => self.engine.table_for_row(table, row).map(drop)?,
-            None => return Ok(0),
-        }
-        self.write_hits(table, hits, site)
-    }
-
-    /// Writes the changed rows of an update, in key order: all of them or, with an error, none. The program may go on
-    /// after the error. When they are many, the table is locked first for this transaction alone, and then no row.
-    pub(crate) fn write_hits<K: Key, V: Row>(
-        &self,
-        table: Table<K, V>,
-        hits: Vec<(KeyBuf, V)>,
-        site: &'static Location<'static>,
-    ) -> Result<u64> {
-        let core = self.engine.table(table)?;
-        let state = &mut *self.state()?;
-        state.locks.asked_at(site);
-        if hits.len() >= self.engine.locks.escalate_rows() {
-            state.locks.lock_table_alone(&core)?;
-        }
-        let count = hits.len() as u64;
-        let mark = state.writes.mark();
-        let mut written = Vec::with_capacity(hits.len());
-        for (key, row) in hits {
-            let in_time = check_all(state.locks.limits(), "while it wrote what it had found");
-            match in_time.and_then(|()| self.write_hit(state, table, key.clone(), row)) {
-                Ok(before) => written.push((key, before)),
-                Err(error) => {
-                    state.writes.take_back(core.id(), written, mark);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(count)
-    }
-
-    fn write_hit<K: Key, V: Row>(
-        &self,
-        state: &mut State,
-        table: Table<K, V>,
-        key: KeyBuf,
-        row: V,
-    ) -> Result<Option<Write>> {
-        let core = self.engine.table_for_row(table, &row)?;
-        state.locks.lock_row(&core, &key, Mode::X)?;
-        self.write(state, &core, key, Shared::from(row))
-    }
-
     /// Adds a write to the set. Gives the one that it stands in place of.
-    fn write<V: Row>(
+    pub(super) fn write<V: Row>(
         &self,
         state: &mut State,
         core: &Arc<TableCore>,

@@ -98,9 +98,7 @@ impl Shared {
         state.leading = false;
         match outcome {
             // Space that could not be synced meanwhile may have taken these records with it.
-            Ok(()) if state.failure.is_some() => {
-                self.led.notify_all();
-            }
+            Ok(()) if state.failure.is_some() => self.wake_tasks(state),
             Ok(()) => {
                 state.last_sync = started.elapsed();
                 state.groups = [state.groups[1], group];
@@ -108,15 +106,14 @@ impl Shared {
                 if state.spare.capacity() == 0 {
                     state.spare = spare_of(batches.make_contiguous());
                 }
-                self.led.notify_all();
+                self.wake_tasks(state);
             }
             Err(failure) => self.fail(state, failure),
         }
-        self.wake_sleepers(state);
     }
 
-    /// The body of the flusher thread: leads for records that no thread waits for, at once where a task does. Sleeps without a time limit once a
-    /// whole interval brought nothing; until then appends need not wake it.
+    /// The body of the flusher thread: leads for records that no thread waits for, at once where a task does. Sleeps
+    /// without a time limit once a whole interval brought nothing; until then appends need not wake it.
     pub(super) fn run_flusher(&self) {
         let interval = self.options.eventual_sync;
         let mut state = self.state.lock();

@@ -3,12 +3,9 @@
 //! A task cannot lead a group, since that would block its executor. The flusher leads for it, at once; it gathers as a
 //! committing thread does, and whoever leads wakes the tasks that its sync covers.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-
-use parking_lot::MutexGuard;
 
 use super::Position;
 use super::state::State;
@@ -86,6 +83,15 @@ impl State {
         number
     }
 
+    /// Takes the wakers of those whose wait is over.
+    pub(super) fn take_sleepers(&mut self) -> Vec<Waker> {
+        let (all, synced) = (self.failure.is_some(), self.synced);
+        let over = |_: &u64, one: &mut Sleeper| all || one.position <= synced;
+        let woken: Vec<Waker> = self.sleepers.extract_if(.., over).map(|(_, sleeper)| sleeper.waker).collect();
+        self.waiting -= woken.len();
+        woken
+    }
+
     fn sleeper(&mut self, number: u64) -> Option<&mut Sleeper> {
         self.sleepers.get_mut(&number)
     }
@@ -106,24 +112,5 @@ impl Shared {
         let failure = state.failure.as_ref()?;
         let text = "a commit may or may not be on disk, as the journal could not be written";
         Some(Err(failure.error(ErrorKind::CommitUnknown, text)))
-    }
-
-    /// Wakes the tasks whose wait is over, with the state unlocked.
-    pub(super) fn wake_sleepers(&self, state: &mut MutexGuard<'_, State>) {
-        if state.sleepers.is_empty() {
-            return;
-        }
-        let (all, synced) = (state.failure.is_some(), state.synced);
-        let woken: Vec<Sleeper> = {
-            let over = |_: &u64, one: &mut Sleeper| all || one.position <= synced;
-            state.sleepers.extract_if(.., over).map(|(_, sleeper)| sleeper).collect()
-        };
-        state.waiting -= woken.len();
-        MutexGuard::unlocked(state, || {
-            for sleeper in woken {
-                // A waker that panics is its own task's fault. Who leads has others to wake after it.
-                let _ = catch_unwind(AssertUnwindSafe(|| sleeper.waker.wake()));
-            }
-        });
     }
 }

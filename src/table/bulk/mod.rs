@@ -17,7 +17,7 @@ mod sorting;
 mod splice;
 mod wire;
 
-pub(crate) use builder::{Allowance, Builder};
+pub(crate) use builder::{Allowance, Builder, MadePages};
 pub(crate) use merge::merge;
 pub(crate) use rows::StoredRows;
 pub(crate) use sorter::Sorter;

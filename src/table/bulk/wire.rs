@@ -70,10 +70,10 @@ impl Splice<'_> {
 #[derive(Debug)]
 pub(crate) struct StoredSplice {
     pub(crate) table: u32,
-    low: KeyBuf,
-    high: Option<KeyBuf>,
+    pub(crate) low: KeyBuf,
+    pub(crate) high: Option<KeyBuf>,
     spare: u64,
-    made: Vec<Made>,
+    pub(crate) made: Vec<Made>,
 }
 
 impl StoredSplice {
@@ -83,6 +83,16 @@ impl StoredSplice {
             MadePages::Memory(_) => None,
             MadePages::Stored(stored) => Some((made.id, &stored.lists[..])),
         })
+    }
+
+    /// The keys that it covers: from the first, inclusive, up to the second, if there is an end.
+    pub(crate) fn bounds(self) -> (KeyBuf, Option<KeyBuf>) {
+        (self.low, self.high)
+    }
+
+    /// Whether nothing comes in the place of what goes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.made.is_empty()
     }
 
     /// Makes ready for what it says.

@@ -2,6 +2,7 @@
 
 mod damage;
 mod failure;
+mod following;
 mod group;
 mod power;
 mod replaying;
@@ -22,6 +23,7 @@ fn small() -> JournalOptions {
         chunk_bytes: 8 << 10,
         eventual_sync: Duration::from_secs(3600),
         flush_bytes: 1 << 20,
+        keep_bytes: 0,
     }
 }
 
