@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
     let mut pages = db.stream(VISITS, |query| query.iter());
     while let Some(page) = pages.next().await {
         let (page, visits) = page?;
-        println!("{page} was visited {visits} times");
+        println!("{page} was visited {} times", *visits);
         assert_eq!(*visits, 100);
     }
     println!("waits {}, no thread blocked", db.locks().counters().waits);

@@ -89,6 +89,6 @@ impl Pool {
     }
 }
 
-fn once<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(f: F) -> Arc<AsyncCall<F, T, T, fn(F) -> T>> {
+fn once<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(f: F) -> Arc<dyn Submitted<T>> {
     Arc::new(AsyncCall::new(vec![f], 1, |f: F| f(), only))
 }

@@ -115,8 +115,8 @@ pub(super) fn look_by<'a, K: Key, V: Row>(
 
 /// Locks the entries and then the rows that they lead to. Rows sort below entries, so they are tried; where one is not
 /// free the transaction starts over, and takes it before the entries.
-fn open_in_transaction<'a, K: Key, V: Row>(
-    tx: &'a Transaction,
+fn open_in_transaction<K: Key, V: Row>(
+    tx: &Transaction,
     table: Table<K, V>,
     range: IndexRange,
     bounds: (KeyBuf, Option<KeyBuf>),

@@ -56,8 +56,8 @@ impl Source<'_> {
 }
 
 /// As [`Source::open`], for a range that a transaction locks in `mode`, with its own writes.
-pub(super) fn open_locked<'a, K: Key, V: Row>(
-    tx: &'a Transaction,
+pub(super) fn open_locked<K: Key, V: Row>(
+    tx: &Transaction,
     table: Table<K, V>,
     (low, high): (KeyBuf, Option<KeyBuf>),
     mode: Mode,

@@ -27,7 +27,7 @@ const FETCHED: usize = 1_000;
 type Begin<V, T> = Box<dyn FnOnce() -> Result<Results<'static, V, T>> + Send>;
 
 /// Some results, and the iterator that gives more, if there may be any.
-type Fetched<V, T> = (Vec<Result<T>>, Option<Results<'static, V, T>>);
+type Fetched<V, T> = (Vec<Result<T>>, Option<Box<Results<'static, V, T>>>);
 
 /// The results of a query, one after another, for a task. Made by [`Db::stream`] and [`Snapshot::stream`].
 ///
@@ -48,7 +48,7 @@ impl<V, T> Unpin for Rows<V, T> {}
 
 enum State<V: 'static, T> {
     Unbegun(Begin<V, T>),
-    Waiting(Results<'static, V, T>),
+    Waiting(Box<Results<'static, V, T>>),
     Fetching(Running<Fetched<V, T>>),
     Ended,
 }
@@ -87,7 +87,7 @@ impl<V: Row, T: Send + 'static> Stream for Rows<V, T> {
                         return Poll::Ready(Some(Err(error)));
                     }
                     State::Fetching(threads.long(move || match begin() {
-                        Ok(results) => fetch(results),
+                        Ok(results) => fetch(Box::new(results)),
                         Err(error) => (vec![Err(error)], None),
                     }))
                 }
@@ -113,7 +113,7 @@ impl<V: Row, T: Send + 'static> FusedStream for Rows<V, T> {
     }
 }
 
-fn fetch<V: Row, T>(mut results: Results<'static, V, T>) -> Fetched<V, T> {
+fn fetch<V: Row, T>(mut results: Box<Results<'static, V, T>>) -> Fetched<V, T> {
     let fetched: Vec<_> = results.by_ref().take(FETCHED).collect();
     let goes_on = fetched.len() == FETCHED && fetched.last().is_some_and(Result::is_ok);
     (fetched, goes_on.then_some(results))

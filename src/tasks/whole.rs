@@ -49,15 +49,13 @@ pub fn repair_async<P: AsRef<Path>, Q: AsRef<Path>>(
 }
 
 /// What is done when no database is open.
-fn alone<R: Send + 'static, F: FnOnce() -> Result<R> + Send + 'static>(
+async fn alone<R: Send + 'static>(
     call: &'static str,
     site: &'static Location<'static>,
-    f: F,
-) -> impl Future<Output = Result<R>> + Send + 'static + use<R, F> {
-    async move {
-        context::check_free(call, site)?;
-        on_own_thread(f)?.await
-    }
+    f: impl FnOnce() -> Result<R> + Send + 'static,
+) -> Result<R> {
+    context::check_free(call, site)?;
+    on_own_thread(f)?.await
 }
 
 impl Db {
