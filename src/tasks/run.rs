@@ -13,7 +13,7 @@ use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::events::{self, Who};
 use crate::storage::journal::Position;
-use crate::txn::{Transaction, TransactionOptions};
+use crate::txn::{Applied, Transaction, TransactionOptions};
 
 /// Runs `body` until a run ends without having asked for a restart, then commits or aborts. A future that is dropped ends
 /// the transaction: its locks are given back and nothing of it is done, unless its commit has begun.
@@ -135,7 +135,5 @@ fn commit_on_this_thread(tx: Box<Transaction>) -> Result<Ended> {
     if let Err(error) = entries {
         return if tx.wants_restart() { Ok(Ended::Restarts(tx)) } else { Err(error) };
     }
-    let engine = Arc::clone(&tx.engine);
-    let applied = tx.apply()?;
-    Ok(Ended::Applied(applied.and_then(|(committed, durability)| engine.tidy_up(committed, durability))))
+    Ok(Ended::Applied(tx.apply()?.and_then(Applied::tidy_up)))
 }

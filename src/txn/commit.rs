@@ -214,7 +214,7 @@ impl Engine {
     }
 
     /// Ends a commit but for the wait for the disk. Gives the position to wait for, if it is to be waited for.
-    pub(crate) fn tidy_up(&self, committed: Committed, durability: Durability) -> Option<Position> {
+    pub(super) fn tidy_up(&self, committed: Committed, durability: Durability) -> Option<Position> {
         let Committed { position, garbage, .. } = committed;
         drop(garbage);
         self.pager.registry.end_old_snapshots(self.commits.applied.load(Ordering::Acquire));

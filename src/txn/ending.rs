@@ -4,12 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::commit::Committed;
+use super::engine::Engine;
 use super::transaction::{State, Transaction};
 use crate::context::{self, Activity};
 use crate::error::Result;
 use crate::lock::mutant::{self, Mutant};
 use crate::lock::{Limit, check_all};
 use crate::options::Durability;
+use crate::storage::journal::Position;
+
+/// A commit that others see already, and that is still to be ended.
+#[must_use]
+pub(crate) struct Applied {
+    engine: Arc<Engine>,
+    committed: Committed,
+    durability: Durability,
+}
+
+impl Applied {
+    /// Ends it but for the wait for the disk. Gives the position to wait for, if it is to be waited for.
+    pub(crate) fn tidy_up(self) -> Option<Position> {
+        self.engine.tidy_up(self.committed, self.durability)
+    }
+}
 
 impl Transaction {
     pub(crate) fn wants_restart(&self) -> bool {
@@ -74,15 +91,11 @@ impl Transaction {
 
     /// Commits what was written and gives the locks back.
     pub(crate) fn commit(self) -> Result<()> {
-        let engine = Arc::clone(&self.engine);
-        match self.apply()? {
-            Some((committed, durability)) => engine.finish(committed, durability),
-            None => Ok(()),
-        }
+        self.apply()?.map_or(Ok(()), |Applied { engine, committed, durability }| engine.finish(committed, durability))
     }
 
-    /// Applies what was written and gives the locks back. What is left is to [`finish`](Engine::finish); none: nothing.
-    pub(crate) fn apply(self) -> Result<Option<(Committed, Durability)>> {
+    /// Applies what was written and gives the locks back. None: there is nothing left to do.
+    pub(crate) fn apply(self) -> Result<Option<Applied>> {
         self.check_limits("before its commit")?;
         let State { mut locks, mut writes, durability, .. } = self.state.into_inner();
         if writes.is_empty() {
@@ -102,6 +115,6 @@ impl Transaction {
         locks.release_all();
         drop(locks);
         self.engine.reshape(&committed);
-        Ok(Some((committed, durability)))
+        Ok(Some(Applied { engine: self.engine, committed, durability }))
     }
 }

@@ -42,6 +42,7 @@ mod write_set;
 
 pub(crate) use admission::Wake;
 pub(crate) use bulk::BulkAct;
+pub(crate) use ending::Applied;
 pub(crate) use engine::Engine;
 pub use footprint::Footprint;
 pub(crate) use old_rows::WantsOldRows;

@@ -476,6 +476,28 @@ fn a_handle_is_good_for_one_run_and_one_call_at_a_time() {
 }
 
 #[test]
+fn a_handle_that_outlives_its_transaction_holds_no_locks() {
+    let db = with_items(8);
+    let kept = Mutex::new(None);
+    smol::block_on(async {
+        let kept = &kept;
+        let mut waiting = Box::pin(db.transact_async(|tx| async move {
+            tx.modify(ITEMS, 1, |item| item.amount = 60).await?;
+            *kept.lock() = Some(tx);
+            std::future::pending::<Result<()>>().await
+        }));
+        while kept.lock().is_none() {
+            assert!(poll_once(&mut waiting).await.is_none());
+        }
+        drop(waiting);
+        let tx = kept.lock().take().unwrap();
+        assert_eq!(db.locks().dump().to_string(), "no locks");
+        assert_eq!(kind(tx.get(ITEMS, 1).await), Err(ErrorKind::Closed));
+    });
+    assert_eq!(amount(&db, 1), 1);
+}
+
+#[test]
 fn a_closure_that_ends_with_a_call_under_way_does_nothing() {
     let db = with_items(8);
     beside(
