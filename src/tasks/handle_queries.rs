@@ -100,7 +100,7 @@ impl AsyncTransaction {
         let (kind, counted) = if table.until().is_some() { (Kind::Long, true) } else { (Kind::Short, false) };
         self.make(kind, move |tx| match counted {
             true => Query::new(Source::Transaction(tx), table, site).count(),
-            false => tx.stored_rows(table, site),
+            false => tx.row_count(table, site),
         })
     }
 

@@ -247,7 +247,7 @@ impl Db {
         rows: I,
     ) -> impl Future<Output = Result<u64>> + Send + 'static + use<K, V, I> {
         let (rows, site) = (rows.into_iter().collect::<Vec<_>>(), Location::caller());
-        let act = move |tx: &Transaction| tx.put_all(table, &rows, site);
+        let act = move |tx: &Transaction| tx.put_many_at(table, rows.iter().cloned(), site);
         self.statement(("Db::put_many_async", site), Kind::Long, act)
     }
 

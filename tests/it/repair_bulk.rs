@@ -53,7 +53,6 @@ fn rows(db: &Db) -> Vec<Item> {
 }
 
 /// Damages the page of the page store that has a row.
-#[expect(clippy::unwrap_used, reason = "a test helper")]
 fn break_row(path: &Path, text: &[u8]) {
     change(&data(path), |bytes| {
         let found: Vec<usize> = (0..bytes.len() - text.len()).filter(|at| bytes[*at..].starts_with(text)).collect();
