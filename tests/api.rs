@@ -72,7 +72,7 @@ fn public(source: &str) -> Vec<String> {
         let mut whole = item(line, &mut lines);
         let has_body = ["pub enum", "pub struct", "pub trait"].iter().any(|kind| text.starts_with(kind));
         if has_body && whole.ends_with('{') {
-            whole.push_str(&body(&mut lines));
+            whole.push_str(&body(&mut lines, text.starts_with("pub struct")));
         } else if !text.starts_with("pub use") {
             whole.truncate(whole.find(" {").unwrap_or(whole.len()));
         }
@@ -95,11 +95,12 @@ fn item<'s>(first: &str, lines: &mut impl Iterator<Item = &'s str>) -> String {
 }
 
 /// What a type or trait consists of, without its private fields, attributes and comments.
-fn body<'s>(lines: &mut impl Iterator<Item = &'s str>) -> String {
+fn body<'s>(lines: &mut impl Iterator<Item = &'s str>, of_struct: bool) -> String {
     let mut parts = Vec::new();
     for line in lines.by_ref().take_while(|line| *line != "}") {
         let text = line.trim();
         let private = text.starts_with("//") || text.starts_with('#') || text.starts_with("pub(");
+        let private = private || of_struct && !text.starts_with("pub ");
         if !private && !text.is_empty() {
             parts.push(text);
         }
@@ -109,7 +110,7 @@ fn body<'s>(lines: &mut impl Iterator<Item = &'s str>) -> String {
 
 #[test]
 fn what_is_public_is_found_and_nothing_else() {
-    let source = "pub struct Plan {\n    /// Doc.\n    pub rows: u64,\n    pub(crate) own: u8,\n}\n\nimpl<T> Plan<T> {\n    pub fn read(\n        &self,\n        at: u64,\n    ) -> u64 {\n        0\n    }\n    pub(crate) fn hidden(&self) {}\n    fn own(&self) {}\n}\n\npub(crate) struct Hidden;\n\npub const MOST: u8 = 1;\n\n#[cfg(test)]\nmod tests {\n    pub fn made() {}\n}\n";
+    let source = "pub struct Plan {\n    /// Doc.\n    pub rows: u64,\n    pub(crate) own: u8,\n    hidden: u8,\n}\n\nimpl<T> Plan<T> {\n    pub fn read(\n        &self,\n        at: u64,\n    ) -> u64 {\n        0\n    }\n    pub(crate) fn hidden(&self) {}\n    fn own(&self) {}\n}\n\npub(crate) struct Hidden;\n\npub const MOST: u8 = 1;\n\n#[cfg(test)]\nmod tests {\n    pub fn made() {}\n}\n";
     let expected = [
         "pub struct Plan { pub rows: u64,",
         "impl<T> Plan<T> { pub fn read( &self, at: u64, ) -> u64",

@@ -65,7 +65,7 @@ pub use migrate::MigrationProgress;
 pub(crate) use migrate::{Closure, Convert, Migrate, add_migration, migrate};
 pub use par_iter::ParallelResults;
 pub use projected::Projected;
-pub(crate) use remove_range::remove_range;
+pub(crate) use remove_range::{remove_range, remove_range_inside};
 pub use request::Query;
 pub(crate) use request::decode_stored_key;
 pub(crate) use source::Source;

@@ -1,11 +1,12 @@
 //! What the closure of a task's transaction is given: many rows at once.
 
+use std::ops::RangeBounds;
 use std::panic::Location;
 
 use super::call::{self, Kind};
 use super::handle::AsyncTransaction;
 use super::owned_key;
-use crate::codec::Key;
+use crate::codec::{Key, KeyBuf, key_bounds};
 use crate::error::Result;
 use crate::query::{self, Query, Source};
 use crate::table::{Index, Row, Shared, Table};
@@ -144,5 +145,46 @@ impl AsyncTransaction {
     ) -> impl Future<Output = Result<u64>> + Send + 'static + use<K, V, S, C> {
         let site = Location::caller();
         self.make(Kind::Long, move |tx| query::update(tx, table, &select, &change, site))
+    }
+
+    /// As [`Transaction::put_many`], on threads of the database.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    #[track_caller]
+    pub fn put_many<K: Key, V: Row, I: IntoIterator<Item = (K, V)>>(
+        &self,
+        table: Table<K, V>,
+        rows: I,
+    ) -> impl Future<Output = Result<u64>> + Send + 'static + use<K, V, I> {
+        let (rows, site) = (rows.into_iter().collect::<Vec<_>>(), Location::caller());
+        self.make(Kind::Long, move |tx| tx.put_many_at(table, rows.iter().cloned(), site))
+    }
+
+    /// As [`Transaction::remove_range`], on threads of the database.
+    ///
+    /// # Errors
+    /// As [`Transaction::remove_range`] and [`get`](Self::get).
+    #[track_caller]
+    pub fn remove_range<'k, K: Key, V: Row, B: RangeBounds<K::Ref<'k>>>(
+        &self,
+        table: Table<K, V>,
+        range: B,
+    ) -> impl Future<Output = Result<u64>> + Send + 'static + use<'k, K, V, B> {
+        let ((low, high), site) = (key_bounds::<K>(range), Location::caller());
+        self.make(Kind::Long, move |tx| query::remove_range_inside(tx, table, (low.clone(), high.clone()), site))
+    }
+
+    /// As [`Transaction::clear`], on threads of the database.
+    ///
+    /// # Errors
+    /// As [`Transaction::clear`] and [`get`](Self::get).
+    #[track_caller]
+    pub fn clear<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+    ) -> impl Future<Output = Result<u64>> + Send + 'static + use<K, V> {
+        let site = Location::caller();
+        self.make(Kind::Long, move |tx| query::remove_range_inside(tx, table, (KeyBuf::empty(), None), site))
     }
 }

@@ -85,11 +85,15 @@ fn calls_of_a_transaction_are_as_those_of_threads() {
         assert_eq!(tx.update(GROUPED, |item| item.group == 3, |item| item.amount = 0).await?, 7);
         tx.declare(gangline::Footprint::new().write(GROUPED)).await?;
         assert_eq!(tx.next_id(GROUPED).await?, 1);
+        assert_eq!(tx.put_many(GROUPED, (60..64).map(|id| (id, item(id)))).await?, 4);
+        assert_eq!(tx.remove_range(GROUPED, 62..).await?, 2);
+        assert_eq!(tx.clear(ITEMS).await?, 0);
         tx.durability(gangline::Durability::Eventual).await?;
         Ok(())
     }))
     .unwrap();
     assert_eq!(db.query(GROUPED).select(|item| item.amount == 0).count().unwrap(), 8);
+    assert_eq!(db.query(GROUPED).range(60..).keys().unwrap(), [60, 61]);
     assert!(db.verify().unwrap().is_clean());
 }
 
