@@ -246,6 +246,8 @@ fn the_executor_goes_on_while_cold_pages_are_read() {
     db.put_many(SLOW, (0..10).map(|id| (id, Slow(id)))).unwrap();
     db.close().unwrap();
     let db = Db::open(&path).unwrap();
+    // The types are compared here, which reads made-up rows, and no page.
+    assert_eq!(db.len(SLOW).unwrap(), 10);
     beside_ticks(|tick_on| {
         let db = &db;
         async move {
