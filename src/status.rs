@@ -85,6 +85,7 @@ impl Db {
     pub fn status(&self) -> Result<Status> {
         let engine = self.engine();
         engine.check_alive()?;
+        engine.tell_sizes();
         let segments = |table: &Arc<TableCore>| table.with_directory(|directory| directory.segments().len() as u64);
         let (store_bytes, live_bytes) = (engine.pager.store.size_on_disk()?, engine.pager.store.live_bytes());
         let others = self.file_bytes()?;
@@ -101,7 +102,7 @@ impl Db {
             cache_bytes: engine.pager.cache.used() as u64,
             cache_bytes_max: engine.pager.cache.budget() as u64,
             dirty_bytes: engine.pager.cache.dirty() as u64,
-            journal_bytes: engine.journal.as_ref().map_or(0, |journal| journal.bytes_since(*engine.replay_from.lock())),
+            journal_bytes: engine.bytes_to_replay(),
             store_bytes,
             live_bytes,
             dead_bytes: store_bytes.saturating_sub(live_bytes),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use crossbeam_utils::CachePadded;
 use serde::Serialize;
 
+use crate::meters;
+
 use super::granule::Target;
 use super::histogram::{Histogram, Timer};
 
@@ -98,14 +100,15 @@ pub struct LevelTimes {
 impl Counters {
     /// Notes a wait that has ended, however it did.
     pub(crate) fn waited(&self, target: &Target, time: Duration) {
-        let level = match target {
-            Target::Names | Target::Name(_) => 0,
-            Target::Database => 1,
-            Target::Table(_) => 2,
-            Target::Segment { .. } => 3,
-            Target::Row(_) => 4,
+        let (level, name) = match target {
+            Target::Names | Target::Name(_) => (0, "name"),
+            Target::Database => (1, "database"),
+            Target::Table(_) => (2, "table"),
+            Target::Segment { .. } => (3, "segment"),
+            Target::Row(_) => (4, "row"),
         };
         self.wait_times[level].add(time);
+        meters::wait(name, time);
     }
 
     pub(crate) fn read(&self) -> LockCounters {

@@ -68,7 +68,7 @@ pub use par_iter::ParallelResults;
 pub use projected::Projected;
 #[cfg(feature = "admin")]
 pub(crate) use raw_load::RawLoad;
-pub(crate) use remove_range::remove_range;
+pub(crate) use remove_range::{remove_range, remove_range_inside};
 pub use request::Query;
 pub(crate) use request::decode_stored_key;
 pub(crate) use source::Source;

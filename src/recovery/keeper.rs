@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use super::checkpoint::{CheckpointState, checkpoint, checkpoint_or_poison};
 use super::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::meters;
 use crate::storage::Root;
 use crate::txn::{Engine, Wake};
 
@@ -90,7 +92,10 @@ fn run(engine: &Engine, state: &Mutex<CheckpointState>) {
             Wake::Time | Wake::Asked => {}
         }
         engine.admission.begin();
+        let started = Instant::now();
         let outcome = checkpoint_or_poison(engine, &mut state.lock());
+        meters::checkpoint(started.elapsed());
+        engine.tell_sizes();
         engine.admission.finish();
         if outcome.is_err() {
             return;

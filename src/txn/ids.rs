@@ -84,7 +84,14 @@ impl Engine {
         // Making room in memory for the mark may drop rows of the program: code of theirs that calls the database must be
         // refused, or it waits for its own thread.
         let _scope = context::enter(Activity::Transaction, site);
-        let mut blocks = self.ids.blocks.lock();
+        // Whoever has it may be waiting for the disk.
+        let mut blocks = match self.ids.blocks.try_lock() {
+            Some(blocks) => blocks,
+            None => {
+                context::check_may_block()?;
+                self.ids.blocks.lock()
+            }
+        };
         if let Some(block) = blocks.get_mut(table) {
             return with(block);
         }
@@ -98,6 +105,7 @@ impl Engine {
 
     /// Notes that ids below `mark` may be in use, and waits for the disk.
     fn write_mark(&self, table: &str, mark: u64) -> Result<()> {
+        context::check_may_block()?;
         let core = self.table_of_marks()?;
         let mut writes = WriteSet::default();
         let size = encode_row(&mark, writes.arena()).map_err(|fault| fault.into_error(MARKS))?;
@@ -157,8 +165,12 @@ impl Transaction {
     /// [`Restart`](ErrorKind::Restart), which the closure passes on, and what a commit gives.
     #[track_caller]
     pub fn next_id<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+        self.next_id_at(table.name(), Location::caller())
+    }
+
+    pub(crate) fn next_id_at(&self, table: &str, site: &'static Location<'static>) -> Result<u64> {
         drop(self.state()?);
-        self.engine.next_id(table.name(), Location::caller())
+        self.engine.next_id(table, site)
     }
 }
 

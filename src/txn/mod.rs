@@ -16,6 +16,7 @@
 mod admission;
 mod bulk;
 mod commit;
+mod ending;
 mod engine;
 mod entries;
 mod footprint;
@@ -43,6 +44,7 @@ mod write_set;
 
 pub(crate) use admission::Wake;
 pub(crate) use bulk::BulkAct;
+pub(crate) use ending::Applied;
 pub(crate) use engine::Engine;
 pub use footprint::Footprint;
 #[cfg(feature = "admin")]
@@ -52,7 +54,7 @@ pub(crate) use raw_writer::RawWriter;
 pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;
-pub(crate) use sizes::{check_key_length, check_row_bytes};
+pub(crate) use sizes::{check_key_length, check_row_bytes, checked_key};
 pub use snapshot::Snapshot;
 pub use swap::Swap;
 pub(crate) use tables::learn;

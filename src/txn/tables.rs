@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::record::definitions_record;
 use crate::codec::{Key, Shape, check_row, encode_row};
+use crate::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::catalog::{check_definition, program_definition};
 use crate::table::declared::{declared, fit_indexes};
@@ -66,6 +67,7 @@ impl Engine {
 
     #[cold]
     fn create_table<K: Key, V: Row>(&self, table: Table<K, V>, row: Option<&V>) -> Result<Arc<TableCore>> {
+        context::check_may_block()?;
         let _creating = self.catalog.creating.lock();
         if let Some(core) = self.table_if_any(table)? {
             return Ok(core);
@@ -133,6 +135,7 @@ impl Engine {
         core: Arc<TableCore>,
         row: &V,
     ) -> Result<Arc<TableCore>> {
+        context::check_may_block()?;
         let checking = core.checking.lock();
         let before = core.definition();
         let mut after = before.clone();

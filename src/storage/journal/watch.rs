@@ -127,21 +127,22 @@ impl Journal {
     pub(crate) fn abandon(&self) {
         let mut state = self.shared.state.lock();
         state.abandoned = true;
-        self.shared.wake_watchers(&mut state);
+        self.shared.wake_tasks(&mut state);
     }
 }
 
 impl Shared {
-    /// Wakes all who wait for a sync, with the state unlocked meanwhile: wakers are code of the program. One that panics
-    /// stops nobody else.
-    pub(super) fn wake_watchers(&self, state: &mut MutexGuard<'_, State>) {
+    /// Wakes the threads that wait for a sync and the tasks whose wait is over, with the state unlocked meanwhile: wakers
+    /// are code of the program. One that panics stops nobody else.
+    pub(super) fn wake_tasks(&self, state: &mut MutexGuard<'_, State>) {
         self.led.notify_all();
-        if state.watchers.wakers.is_empty() {
+        let mut wakers = state.take_sleepers();
+        wakers.extend(state.watchers.wakers.drain(..).map(|(_, waker)| waker));
+        if wakers.is_empty() {
             return;
         }
-        let wakers = std::mem::take(&mut state.watchers.wakers);
         MutexGuard::unlocked(state, || {
-            for (_, waker) in wakers {
+            for waker in wakers {
                 // Nothing is left to be done for a waker that fails.
                 let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
             }
