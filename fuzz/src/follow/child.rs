@@ -138,7 +138,7 @@ fn follow(mut subscription: gangline::Subscription<u32, u64>, random: &mut Rando
             return Ok(());
         }
         // Now and then it is busy with something else, and falls behind.
-        if random.below(40) == 0 {
+        if random.below(300) == 0 {
             std::thread::sleep(Duration::from_millis(random.below(100)));
         }
     }
