@@ -171,7 +171,14 @@ impl Run<'_> {
             let page = self.plan.page.unwrap_or([4, 7][(number / TRACES_A_STORE % 2) as usize]);
             let (place, promised) = match base.take() {
                 Some(next) if !number.is_multiple_of(TRACES_A_STORE) => next,
-                _ => (self.folder.join(format!("round-{number}")), [0; WRITERS as usize]),
+                _ => {
+                    // A new store, of other pages: what the last trace left for this one is not gone on with.
+                    let place = self.folder.join(format!("round-{number}"));
+                    if place.exists() {
+                        std::fs::remove_dir_all(&place)?;
+                    }
+                    (place, [0; WRITERS as usize])
+                }
             };
             let how = Recording {
                 command: "power-child",
