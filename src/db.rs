@@ -3,6 +3,7 @@
 mod bulk;
 mod copies;
 mod expired;
+mod feed;
 mod ids;
 mod indexes;
 mod migration;

@@ -33,6 +33,7 @@
 //! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
 //! - [`Query`]: ranges, conditions, folds, groups, orders, streams, plans. [`Index`]: other keys for rows, and reads by them.
 //!   [`Access`]: one service over all three.
+//! - [`Db::subscribe`]: the commits of a table, as they happen and from where one has got to.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
@@ -70,6 +71,8 @@ mod recovery;
 
 mod query;
 
+mod feed;
+
 mod access;
 mod db;
 mod pool;
@@ -83,6 +86,7 @@ pub use access::Access;
 pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
 pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
+pub use feed::{Bulk, BulkKind, Change, Event, Events, Lag, Old, Position, Subscribe, Subscription};
 pub use lock::{CancelToken, LockGuard, LockManager, OwnedLockGuard};
 pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};

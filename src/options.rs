@@ -72,6 +72,7 @@ pub struct Options {
     pub(crate) pool_threads: usize,
     pub(crate) segment_rows: usize,
     pub(crate) journal_bytes: u64,
+    pub(crate) keep_journal_bytes: u64,
     pub(crate) checkpoint_interval: Duration,
     pub(crate) create: bool,
 }
@@ -92,6 +93,7 @@ impl Default for Options {
             pool_threads: 8,
             segment_rows: 4_096,
             journal_bytes: 256 << 20,
+            keep_journal_bytes: 0,
             checkpoint_interval: Duration::from_secs(30),
             create: true,
         }
@@ -205,6 +207,21 @@ impl Options {
     /// Bytes of journal that make a checkpoint due (default 256 MiB).
     pub fn journal_bytes(mut self, bytes: u64) -> Self {
         self.journal_bytes = bytes;
+        self
+    }
+
+    /// Bytes of journal that are kept for [subscriptions](crate::Db::subscribe) beyond those that the store itself needs
+    /// (default 0): files of 32 MiB, the newest first, for as long as all of them together are within it. So it says how far
+    /// a subscription may fall behind, and for how long a kept [`Position`](crate::Position) can be gone on from. It takes
+    /// space on the disk, whether somebody follows or not, and makes opening no slower.
+    ///
+    /// ```
+    /// # fn main() -> gangline::Result<()> {
+    /// let db = gangline::Options::new().keep_journal_bytes(1 << 30).temporary()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn keep_journal_bytes(mut self, bytes: u64) -> Self {
+        self.keep_journal_bytes = bytes;
         self
     }
 

@@ -23,6 +23,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("txn", Uses::AllAbove),
     ("recovery", Uses::AllAbove),
     ("query", Uses::AllAbove),
+    ("feed", Uses::AllAbove),
     ("pool", Uses::Only(&["error", "options", "context", "lock"])),
     ("admin", Uses::AllAbove),
     ("db", Uses::AllAbove),

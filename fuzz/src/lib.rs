@@ -7,6 +7,7 @@
 //! - [`instants`]: reads of a table beyond memory beside writers and checkpoints, each of which is of one instant;
 //! - [`starve`]: threads that want the same few rows, none of which may wait for long;
 //! - [`crash`]: writers in a child process that is killed, where nothing that was acknowledged may be lost;
+//! - [`follow`]: a subscriber beside them, which must miss and repeat nothing;
 //! - [`power`]: the same for what a disk may hold when the power is cut;
 //! - [`flip`]: one damage to one file, which must be noticed;
 //! - [`eio`]: a disk that refuses a call;
@@ -22,6 +23,7 @@ pub mod crash;
 pub mod eio;
 mod fill;
 pub mod flip;
+pub mod follow;
 pub mod full;
 pub mod history;
 pub mod instants;

@@ -12,7 +12,9 @@ use gangline_torture::crash::Load;
 use gangline_torture::model::op::Promise;
 #[cfg(feature = "mutants")]
 use gangline_torture::mutants;
-use gangline_torture::{Failure, crash, eio, flip, full, history, instants, model, power, soak, starve, transfer};
+use gangline_torture::{
+    Failure, crash, eio, flip, follow, full, history, instants, model, power, soak, starve, transfer,
+};
 
 const USAGE: &str = "\
 usage: gangline-torture COMMAND [OPTIONS]
@@ -31,6 +33,8 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)  --compact (the store is compacted all the time)
+  follow    a subscriber beside writers, in a child process that is killed
+            --commits N (100000)  --kills N (20)  --seed S (1)
   power     what a disk may hold after a power cut
             --cuts N (500)  --seed S (1)  --page 4|7 (both)  --cuts-a-trace N (200; 10 with --defaults)
             --commits N (2000, of each trace)  --dir FOLDER (in memory)
@@ -147,6 +151,16 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             crash::run(&plan)?.lines()
         }
+        "follow" => {
+            let plan = follow::Plan {
+                commits: args.option_or("commits", 100_000)?,
+                kills: args.option_or("kills", 20)?,
+                seed: args.option_or("seed", 1)?,
+            };
+            args.finish()?;
+            let summary = follow::run(&plan)?;
+            judged(summary.lines(), summary.is_bad())?
+        }
         "power" | "flip" | "eio" | "disk-full" | "soak" => disk(args)?,
         #[cfg(feature = "mutants")]
         "mutants" => return mutants_all(args),
@@ -205,6 +219,7 @@ fn child(mut args: Args) -> Result<(), End> {
             return Ok(model::remote::serve(&place, promise)?);
         }
         "crash-child" => return crash_child(args),
+        "follow-child" => return follow_child(args),
         "power-child" => {
             let (root, load) = (args.path("root")?, load(&mut args)?);
             let (commits, seed) = (args.option_or("commits", 100)?, args.option_or("seed", 1)?);
@@ -334,6 +349,13 @@ fn postgres(mut args: Args) -> Result<String, End> {
 fn postgres(_: Args) -> Result<String, End> {
     let text = "this program was built without a client: cargo run --release -p gangline-torture --features postgres";
     Err(Failure(text.to_owned()).into())
+}
+
+fn follow_child(mut args: Args) -> Result<(), End> {
+    let (store, seed) = (args.path("store")?, args.option_or("seed", 1)?);
+    let (commits, position) = (args.option_or("commits", u64::MAX)?, args.option::<String>("position")?);
+    args.finish()?;
+    Ok(follow::child::write(&follow::child::Task { store: &store, seed, commits, position: position.as_deref() })?)
 }
 
 fn crash_child(mut args: Args) -> Result<(), End> {

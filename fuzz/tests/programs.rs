@@ -28,6 +28,15 @@ fn killed_writers_lose_nothing() {
 }
 
 #[test]
+fn a_subscriber_goes_on_after_kills() {
+    let output = torture("follow --commits 4000 --kills 3 --seed 1");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!((value(&output, "kills"), value(&output, "out_of_order"), value(&output, "lagged")), (3, 0, 0));
+    assert!(value(&output, "followed") >= 4_000);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\nmissed 0 repeated 0\n"));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_power_cut_loses_nothing_on_the_rein() {
     let output = torture("power --cuts 40 --cuts-a-trace 20 --commits 300 --seed 1");

@@ -13,7 +13,7 @@ mod shape;
 
 pub(crate) use frame::PageIdentity;
 pub use key::{First, Key, KeyVia, Prefix, TotalF64};
-pub(crate) use key::{decode_key, encode_key, entry_bounds, key_bounds, prefix_bounds, show_key};
+pub(crate) use key::{decode_key, encode_key, entry_bounds, key_bounds, narrow, prefix_bounds, show_key};
 pub(crate) use key_buf::KeyBuf;
 pub(crate) use page::PageBytes;
 pub(crate) use row::{check_row, decode_row, encode_row, heap_bytes};

@@ -66,6 +66,7 @@ pub use par_iter::ParallelResults;
 pub use projected::Projected;
 pub(crate) use remove_range::remove_range;
 pub use request::Query;
+pub(crate) use request::decode_stored_key;
 pub(crate) use source::Source;
 pub use stream::Results;
 pub use sum::Number;

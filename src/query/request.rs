@@ -11,7 +11,7 @@ use super::driver::Drive;
 use super::scan::Scan;
 use super::source::Source;
 use super::window::Window;
-use crate::codec::{Key, KeyBuf, Prefix, decode_key, key_bounds, prefix_bounds};
+use crate::codec::{Key, KeyBuf, Prefix, decode_key, key_bounds, narrow, prefix_bounds};
 use crate::error::{Error, Result};
 use crate::lock::CancelToken;
 use crate::table::{Row, Table};
@@ -92,23 +92,17 @@ impl<'a, K: Key, V: Row> Query<'a, K, V> {
 
     /// Only the keys of a range. Several ranges and prefixes narrow each other.
     pub fn range<'k>(self, range: impl RangeBounds<K::Ref<'k>>) -> Self {
-        let (low, high) = key_bounds::<K>(range);
-        self.narrow(low, high)
+        self.narrow(key_bounds::<K>(range))
     }
 
     /// Only the keys that start with a prefix: leading parts of a tuple as [`First`](crate::First), or the beginning of
     /// a text.
     pub fn prefix(self, prefix: impl Prefix<K>) -> Self {
-        let (low, high) = prefix_bounds::<K>(&prefix);
-        self.narrow(low, high)
+        self.narrow(prefix_bounds::<K>(&prefix))
     }
 
-    fn narrow(mut self, low: KeyBuf, high: Option<KeyBuf>) -> Self {
-        self.low = self.low.max(low);
-        self.high = match (self.high, high) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
+    fn narrow(mut self, bounds: (KeyBuf, Option<KeyBuf>)) -> Self {
+        (self.low, self.high) = narrow((self.low, self.high), bounds);
         self
     }
 

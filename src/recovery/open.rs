@@ -1,7 +1,6 @@
 //! Opens a store: root, directory, journal.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +16,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
 use crate::storage::journal::{self, Journal, JournalOptions, Mark, Position};
 use crate::storage::{
-    FORMAT, FileLayer, LockFile, MemoryStore, MirroredStore, PageStore, Root, RootFile, SledStore, StoreOp, TreeId,
-    create_folders, names,
+    FORMAT, FileLayer, Incarnation, LockFile, MemoryStore, MirroredStore, PageStore, Root, RootFile, SledStore,
+    StoreOp, TreeId, create_folders, names, new_store_id,
 };
 use crate::table::catalog::Catalog;
 use crate::table::entry::{
@@ -43,7 +42,7 @@ pub(crate) struct Opened {
 pub(crate) fn in_memory(options: Options) -> Result<Opened> {
     options.check()?;
     let pager = Pager::new(Arc::new(MemoryStore::new()), options.cache_bytes, 1);
-    let engine = Engine::new(options, pager, Catalog::new([])?, 0, None, Position::default());
+    let engine = Engine::new(options, pager, Catalog::new([])?, 0, None, Position::default(), Incarnation::first());
     Ok(Opened { engine, keeper: None, lock: None })
 }
 
@@ -78,7 +77,8 @@ pub(super) fn open_locked(files: Arc<dyn FileLayer>, dir: &Path, options: Option
     };
     state.root_file.write(&root)?;
     state.root = root;
-    let engine = Engine::new(options, pager, catalog, last_commit, Some(journal), state.root.journal);
+    let engine =
+        Engine::new(options, pager, catalog, last_commit, Some(journal), state.root.journal, state.root.opening());
     engine.drop_unready_indexes()?;
     let disk = Disk { files, dir: dir.to_owned(), pages };
     let keeper = Keeper::start(&engine, state, disk)?;
@@ -100,7 +100,11 @@ struct Parts {
 }
 
 pub(super) fn journal_options(options: &Options) -> JournalOptions {
-    JournalOptions { eventual_sync: options.eventual_sync, ..JournalOptions::default() }
+    JournalOptions {
+        eventual_sync: options.eventual_sync,
+        keep_bytes: options.keep_journal_bytes,
+        ..JournalOptions::default()
+    }
 }
 
 fn open_existing(
@@ -229,10 +233,6 @@ fn remove_other_folders(dir: &Path, current: &str) -> Result<()> {
 }
 
 pub(super) fn first_root(mark: Mark) -> Root {
-    let random = |salt: u64| RandomState::new().hash_one(salt).to_le_bytes();
-    let mut store_id = [0; 16];
-    store_id[..8].copy_from_slice(&random(1));
-    store_id[8..].copy_from_slice(&random(2));
     Root {
         number: 1,
         format: FORMAT,
@@ -246,7 +246,7 @@ pub(super) fn first_root(mark: Mark) -> Root {
         journal_chain: mark.chain,
         sweep: false,
         free: Vec::new(),
-        store_id,
+        store_id: new_store_id(),
         incarnation: 0,
         live_bytes: Some(0),
     }

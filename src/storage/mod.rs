@@ -39,7 +39,7 @@ pub(crate) use memory::MemoryStore;
 pub(crate) use mirrored::MirroredStore;
 pub(crate) use page_store::{PageStore, StoreOp, TreeId};
 pub(crate) use raw_file::RawFile;
-pub(crate) use root::{FORMAT, MAX_FREE, Root, RootFile, Slots};
+pub(crate) use root::{FORMAT, Incarnation, MAX_FREE, Root, RootFile, Slots, new_store_id};
 pub(crate) use sled_folder::raw_files;
 pub(crate) use sled_store::SledStore;
 

@@ -5,6 +5,7 @@
 //! recognised as one. The file is made beside its place with its first root and renamed, so a root file without a
 //! whole root was damaged, and a folder without a root file is no store.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,7 +59,34 @@ pub(crate) struct Root {
     pub(crate) live_bytes: Option<u64>,
 }
 
+/// Which opening of which store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Incarnation {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) number: u64,
+}
+
+impl Incarnation {
+    /// The one opening of a store that no other knows.
+    pub(crate) fn first() -> Incarnation {
+        Incarnation { store_id: new_store_id(), number: 1 }
+    }
+}
+
+/// An id that no other store has. The standard library's hash keys are random.
+pub(crate) fn new_store_id() -> [u8; 16] {
+    let random = |salt: u64| RandomState::new().hash_one(salt).to_le_bytes();
+    let mut store_id = [0; 16];
+    store_id[..8].copy_from_slice(&random(1));
+    store_id[8..].copy_from_slice(&random(2));
+    store_id
+}
+
 impl Root {
+    pub(crate) fn opening(&self) -> Incarnation {
+        Incarnation { store_id: self.store_id, number: self.incarnation }
+    }
+
     /// Where replay starts.
     pub(crate) fn replay_start(&self) -> Mark {
         Mark { position: self.journal, chain: self.journal_chain, last_commit: self.last_commit }

@@ -133,7 +133,8 @@ impl Engine {
     /// # Errors
     /// `DiskFull` or `Corrupted` while the commit is prepared; nothing has happened then.
     pub(crate) fn apply(&self, writes: WriteSet) -> Result<Committed> {
-        let prepared = self.prepare(|| rows_record(&writes))?;
+        let old = self.old_images(&writes)?;
+        let prepared = self.prepare(|| rows_record(&writes, &old))?;
         let mut places: SmallVec<[Place; 8]> = SmallVec::new();
         // Pages that have to be read first are read without the latch; what was read must then not be thrown out again
         // before the commit is applied.

@@ -9,9 +9,11 @@ use parking_lot::Mutex;
 use super::admission::Admission;
 use super::commit::Commits;
 use super::ids::Ids;
+use super::old_rows::OldRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockManager;
 use crate::options::Options;
+use crate::storage::Incarnation;
 use crate::storage::journal::{Journal, Position};
 use crate::table::catalog::Catalog;
 use crate::table::pager::Pager;
@@ -40,8 +42,11 @@ pub(crate) struct Engine {
     pub(crate) admission: Admission,
     pub(crate) counts: Counts,
     pub(crate) ids: Ids,
+    pub(super) old_rows: OldRows,
     /// Where an opening would begin to replay the journal: what the newest root says.
     pub(crate) replay_from: Mutex<Position>,
+    /// Which opening of which store this is.
+    pub(crate) incarnation: Incarnation,
     scan_pool: OnceLock<Option<rayon::ThreadPool>>,
     closed: AtomicBool,
     poisoned: AtomicBool,
@@ -56,6 +61,7 @@ impl Engine {
         last_commit: u64,
         journal: Option<Journal>,
         replay_from: Position,
+        incarnation: Incarnation,
     ) -> Arc<Self> {
         let locks = LockManager::with_limits(options.lock_timeout, options.max_row_locks, options.escalate_row_locks);
         Arc::new(Engine {
@@ -67,7 +73,9 @@ impl Engine {
             admission: Admission::default(),
             counts: Counts::default(),
             ids: Ids::default(),
+            old_rows: OldRows::default(),
             replay_from: Mutex::new(replay_from),
+            incarnation,
             scan_pool: OnceLock::new(),
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),

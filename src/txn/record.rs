@@ -10,6 +10,7 @@
 //! | 5, bulk | the next id of a page; count and ids of indexes and tables that are no more; count and definitions, each with
 //!   its length before it, of tables that have another version and indexes that are ready; count of ranges of keys whose
 //!   segments change, and each of them ([`bulk`](crate::table::bulk)) |
+//! | 6, rows with old ones | as 1; before the count of rows, whether they have old ones; if so, behind each row the row before, written like a row |
 //!
 //! Numbers are varints. A row of length "0" is a removal. Records hold bytes only: recovery needs no type of the program.
 
@@ -20,6 +21,7 @@ use crate::table::entry::{decode_definition, encode_definition};
 use crate::table::table_core::Definition;
 
 use super::bulk::BulkAct;
+use super::old_rows::OldImages;
 use super::write_set::WriteSet;
 
 const ROWS: u8 = 1;
@@ -27,29 +29,36 @@ const TABLE: u8 = 2;
 const TABLES: u8 = 3;
 const DROP: u8 = 4;
 const BULK: u8 = 5;
+const ROWS_WITH_OLD: u8 = 6;
 
-/// A write set as a record.
-pub(crate) fn rows_record(writes: &WriteSet) -> Vec<u8> {
-    let mut out = Vec::with_capacity(writes.bytes() + 64);
-    out.push(ROWS);
+/// A write set as a record, with the rows before of some of its tables.
+pub(super) fn rows_record(writes: &WriteSet, old: &OldImages) -> Vec<u8> {
+    let old_bytes: usize = old.values().flatten().map(|row| row.as_ref().map_or(0, |row| row.len()) + 4).sum();
+    let mut out = Vec::with_capacity(writes.bytes() + old_bytes + 64);
+    out.push(if old.is_empty() { ROWS } else { ROWS_WITH_OLD });
     let tables = writes.tables().filter(|table| !table.rows.is_empty());
     put_varint(&mut out, tables.clone().count() as u64);
     for table in tables {
         put_varint(&mut out, u64::from(table.core.id()));
+        let mut before = old.get(&table.core.id()).map(|rows| rows.iter());
+        if !old.is_empty() {
+            out.push(u8::from(before.is_some()));
+        }
         put_varint(&mut out, table.rows.len() as u64);
         for (key, write) in &table.rows {
             put_bytes(&mut out, key);
-            match &write.image {
-                None => out.push(0),
-                Some(image) => {
-                    let bytes = writes.image_bytes(image);
-                    put_varint(&mut out, bytes.len() as u64 + 1);
-                    out.extend_from_slice(bytes);
-                }
+            put_row(&mut out, write.image.as_ref().map(|image| writes.image_bytes(image)));
+            if let Some(before) = &mut before {
+                put_row(&mut out, before.next().and_then(|row| row.as_deref()));
             }
         }
     }
     out
+}
+
+fn put_row(out: &mut Vec<u8>, row: Option<&[u8]>) {
+    put_varint(out, row.map_or(0, |row| row.len() as u64 + 1));
+    out.extend_from_slice(row.unwrap_or_default());
 }
 
 /// Definitions as a record.
@@ -105,6 +114,8 @@ pub(crate) struct RecordRow<'a> {
     pub(crate) table: u32,
     pub(crate) key: &'a [u8],
     pub(crate) row: Option<&'a [u8]>,
+    /// The row before, if it was written down, and if there was one.
+    pub(crate) old: Option<Option<&'a [u8]>>,
 }
 
 /// A record as read back.
@@ -125,7 +136,8 @@ pub(crate) fn read_record(commit: u64, bytes: &[u8]) -> Result<Record<'_>> {
         Error::corrupted(format!("the journal record of commit {commit} cannot be read")).with_source(fault)
     };
     match bytes.split_first() {
-        Some((&ROWS, rest)) => read_rows(rest).map(Record::Rows).map_err(damaged),
+        Some((&ROWS, rest)) => read_rows(rest, false).map(Record::Rows).map_err(damaged),
+        Some((&ROWS_WITH_OLD, rest)) => read_rows(rest, true).map(Record::Rows).map_err(damaged),
         Some((&TABLE, rest)) => decode_definition(rest).map(|definition| Record::Tables(vec![definition])),
         Some((&TABLES, rest)) => {
             let mut reader = Reader::new(rest);
@@ -149,7 +161,7 @@ fn read_bulk(bytes: &[u8], damaged: impl Fn(WireFault) -> Error) -> Result<Recor
         let next_id = reader.varint()?;
         let drops = (0..reader.count(1)?).map(|_| reader.varint_u32()).collect::<Result<_, _>>()?;
         let definitions = read_definitions(&mut reader)?;
-        let splices = (0..reader.count(6)?).map(|_| read_splice(&mut reader)).collect::<Result<_, _>>()?;
+        let splices = (0..reader.count(5)?).map(|_| read_splice(&mut reader)).collect::<Result<_, _>>()?;
         reader.finish()?;
         Ok((next_id, drops, definitions, splices))
     };
@@ -165,21 +177,24 @@ fn read_drop(bytes: &[u8]) -> Result<u32, WireFault> {
     Ok(id)
 }
 
-fn read_rows(bytes: &[u8]) -> Result<Vec<RecordRow<'_>>, WireFault> {
+fn read_rows(bytes: &[u8], some_have_old: bool) -> Result<Vec<RecordRow<'_>>, WireFault> {
     let mut reader = Reader::new(bytes);
     let mut rows = Vec::new();
     for _ in 0..reader.count(2)? {
         let table = reader.varint_u32()?;
+        let has_old = some_have_old && reader.u8()? != 0;
         for _ in 0..reader.count(2)? {
             let key = reader.bytes()?;
-            let length = reader.varint()?;
-            let row = match length.checked_sub(1) {
-                None => None,
-                Some(length) => Some(reader.take(usize::try_from(length).unwrap_or(usize::MAX))?),
-            };
-            rows.push(RecordRow { table, key, row });
+            let row = read_row(&mut reader)?;
+            let old = if has_old { Some(read_row(&mut reader)?) } else { None };
+            rows.push(RecordRow { table, key, row, old });
         }
     }
     reader.finish()?;
     Ok(rows)
+}
+
+fn read_row<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireFault> {
+    let length = reader.varint()?;
+    length.checked_sub(1).map(|length| reader.take(usize::try_from(length).unwrap_or(usize::MAX))).transpose()
 }

@@ -46,6 +46,7 @@ mod row_types;
 mod snapshots;
 mod streams;
 mod strict;
+mod subscribe;
 mod support;
 mod swap;
 mod temporary;

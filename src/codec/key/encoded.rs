@@ -67,6 +67,15 @@ pub(crate) fn entry_bounds<'k, K: Key>(range: impl RangeBounds<K::Ref<'k>>) -> (
     (low, high)
 }
 
+/// What two ranges of encoded keys have in common.
+pub(crate) fn narrow(a: (KeyBuf, Option<KeyBuf>), b: (KeyBuf, Option<KeyBuf>)) -> (KeyBuf, Option<KeyBuf>) {
+    let high = match (a.1, b.1) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    (a.0.max(b.0), high)
+}
+
 /// The encoded keys that start with a prefix, as [`key_bounds`] returns them.
 pub(crate) fn prefix_bounds<K: Key>(prefix: &impl Prefix<K>) -> (KeyBuf, Option<KeyBuf>) {
     with_scratch(|out| {

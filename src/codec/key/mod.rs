@@ -33,7 +33,7 @@ mod wrappers;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use encoded::{decode_key, encode_key, entry_bounds, key_bounds, prefix_bounds};
+pub(crate) use encoded::{decode_key, encode_key, entry_bounds, key_bounds, narrow, prefix_bounds};
 pub use float::TotalF64;
 pub use prefix::{First, Prefix};
 pub(crate) use show::show_key;

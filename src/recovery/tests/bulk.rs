@@ -111,6 +111,16 @@ fn a_load_that_has_returned_is_there_before_and_after_its_root() {
     }
 }
 
+/// Where ids are small, the record of a bulk act is the shortest that there is.
+#[test]
+fn clearing_a_store_with_a_few_rows_survives_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open_on(Arc::new(OsFiles), dir.path(), small()).unwrap();
+    db.put(INDEXED, 1, text(1)).unwrap();
+    db.clear(INDEXED).unwrap();
+    check(image(&db, dir.path()).path(), &[]);
+}
+
 #[test]
 fn removed_ranges_and_dropped_tables_stay_so() {
     for cache in BUDGETS {

@@ -94,9 +94,7 @@ impl Shared {
         state.leading = false;
         match outcome {
             // Space that could not be synced meanwhile may have taken these records with it.
-            Ok(()) if state.failure.is_some() => {
-                self.led.notify_all();
-            }
+            Ok(()) if state.failure.is_some() => self.wake_watchers(state),
             Ok(()) => {
                 state.last_sync = started.elapsed();
                 state.groups = [state.groups[1], group];
@@ -104,7 +102,7 @@ impl Shared {
                 if state.spare.capacity() == 0 {
                     state.spare = spare_of(batches.make_contiguous());
                 }
-                self.led.notify_all();
+                self.wake_watchers(state);
             }
             Err(failure) => self.fail(state, failure),
         }

@@ -24,6 +24,7 @@
 //! record above all of them is a torn tail, and ends the journal.
 
 mod file;
+mod follow;
 mod group;
 #[cfg(feature = "torture")]
 pub(crate) mod image;
@@ -32,14 +33,17 @@ mod recover;
 mod salvage;
 mod space;
 mod state;
+mod watch;
 mod writer;
 
 use std::time::Duration;
 
+pub(crate) use follow::{Follower, Step};
 pub(crate) use record::Payload;
 pub(crate) use recover::{TailInfo, replay};
 pub(crate) use salvage::{Damage, salvage};
 pub(crate) use space::Reservation;
+pub(crate) use watch::More;
 pub(crate) use writer::Journal;
 
 /// Longest payload of a record, in bytes. Recovery holds a file with the record in memory.
@@ -72,6 +76,8 @@ pub(crate) struct JournalOptions {
     pub(crate) eventual_sync: Duration,
     /// Bytes of unwritten records that make the flusher write without waiting for that time.
     pub(crate) flush_bytes: usize,
+    /// Bytes of files that are kept although no root needs them any more.
+    pub(crate) keep_bytes: u64,
 }
 
 impl Default for JournalOptions {
@@ -81,6 +87,7 @@ impl Default for JournalOptions {
             chunk_bytes: 1 << 20,
             eventual_sync: Duration::from_millis(100),
             flush_bytes: 1 << 20,
+            keep_bytes: 0,
         }
     }
 }

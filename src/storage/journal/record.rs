@@ -104,9 +104,14 @@ impl Head {
 
     /// The header at an offset of a file's bytes, if its own checksum is right. Says nothing about payload or chain.
     pub(super) fn recognise(file: &[u8], offset: usize, seed: u32) -> Option<Head> {
-        let bytes = file.get(offset..)?.first_chunk::<HEADER_BYTES>()?;
+        Head::begin(file.get(offset..)?, offset as u64, seed)
+    }
+
+    /// The same of bytes that begin at this offset of the file.
+    pub(super) fn begin(bytes: &[u8], offset: u64, seed: u32) -> Option<Head> {
+        let bytes = bytes.first_chunk::<HEADER_BYTES>()?;
         // Zero-filled space is most of what is looked at; no record begins with sixteen zeros.
-        if bytes[..16] == [0; 16] || u32_at(bytes, 36) != header_crc(seed, offset as u64, &bytes[..36]) {
+        if bytes[..16] == [0; 16] || u32_at(bytes, 36) != header_crc(seed, offset, &bytes[..36]) {
             return None;
         }
         Some(Head {
@@ -146,10 +151,7 @@ impl<'a> Record<'a> {
     /// The record at an offset of a file's bytes, if every one of its checksums is right.
     pub(super) fn read(file: &'a [u8], offset: usize, seed: u32, chain_before: u32) -> Option<Record<'a>> {
         let head = Head::recognise(file, offset, seed)?;
-        let chain = chain_after(chain_before, &file[offset..offset + 40]);
-        if chain != u32_at(&file[offset..], 40) {
-            return None;
-        }
+        let chain = chain_at(&file[offset..], chain_before)?;
         let payload = head.payload(file, offset)?;
         let end = offset.checked_add(usize::try_from(record_bytes(payload.len())).ok()?)?;
         (end <= file.len()).then_some(Record { head, payload, end, chain })
@@ -198,6 +200,13 @@ fn header_crc(seed: u32, offset: u64, fields: &[u8]) -> u32 {
     hasher.update(&offset.to_le_bytes());
     hasher.update(fields);
     hasher.finalize()
+}
+
+/// The chain value after a record, of which these are the first bytes, if it follows on that value.
+pub(super) fn chain_at(record: &[u8], chain_before: u32) -> Option<u32> {
+    let header = record.first_chunk::<HEADER_BYTES>()?;
+    let chain = chain_after(chain_before, &header[..40]);
+    (chain == u32_at(header, 40)).then_some(chain)
 }
 
 fn chain_after(chain_before: u32, header: &[u8]) -> u32 {

@@ -5,6 +5,7 @@
 //! a file length that a record names. If something does, it is damage, and replay fails with `Corrupted` instead of
 //! giving back less than was acknowledged.
 
+use std::io;
 use std::path::Path;
 
 use super::file::{FIRST_RECORD, Identity, never_used, numbers, path_of};
@@ -88,6 +89,19 @@ pub(super) fn remove_unused(files: &dyn FileLayer, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The header of a file and its link, without reading the rest.
+pub(super) fn peek(files: &dyn FileLayer, dir: &Path, number: u64) -> io::Result<(Option<Identity>, Option<Link>)> {
+    let mut bytes = vec![0; (FIRST_RECORD + LINK_BYTES) as usize];
+    let read = files.open(&path_of(dir, number))?.read_at(0, &mut bytes)?;
+    bytes.truncate(read);
+    let identity = Identity::read(&bytes, number);
+    let link = identity.and_then(|identity| {
+        Record::read(&bytes, FIRST_RECORD as usize, identity.seed, identity.chain)
+            .and_then(|record| Link::decode(record.head.commit, record.payload))
+    });
+    Ok((identity, link))
+}
+
 /// What one file's walk found.
 struct Stop {
     /// Highest file length that a record of the file names.
@@ -116,19 +130,8 @@ impl Walk<'_> {
         read().map_err(|error| Error::io("read", &path, error))
     }
 
-    /// The header of a file and its link, without reading the rest.
     fn peek(&self, number: u64) -> Result<(Option<Identity>, Option<Link>)> {
-        let path = path_of(self.dir, number);
-        let mut bytes = vec![0; (FIRST_RECORD + LINK_BYTES) as usize];
-        let mut read = || self.files.open(&path)?.read_at(0, &mut bytes);
-        let read = read().map_err(|error| Error::io("read", &path, error))?;
-        bytes.truncate(read);
-        let identity = Identity::read(&bytes, number);
-        let link = identity.and_then(|identity| {
-            Record::read(&bytes, FIRST_RECORD as usize, identity.seed, identity.chain)
-                .and_then(|record| Link::decode(record.head.commit, record.payload))
-        });
-        Ok((identity, link))
+        peek(self.files, self.dir, number).map_err(|error| Error::io("read", &path_of(self.dir, number), error))
     }
 
     /// The file that goes on from the current one. Should several do so, the last was made by the last opening.
@@ -236,7 +239,7 @@ fn records_from(bytes: &[u8], from: usize, identity: Identity) -> impl Iterator<
         .filter_map(move |at| Head::recognise(bytes, at, identity.seed).map(|head| (at, head)))
 }
 
-fn damaged(path: &Path, offset: u64, what: &str) -> Error {
+pub(super) fn damaged(path: &Path, offset: u64, what: &str) -> Error {
     Error::new(
         ErrorKind::Corrupted,
         format!("journal file {}, offset {offset}: {what}; restore a backup or run repair", path.display()),

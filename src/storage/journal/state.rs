@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::Position;
 use super::file::JournalFile;
 use super::record::{HEADER_BYTES, Head, Link, Payload, record_bytes};
+use super::watch::Watchers;
 use crate::error::{Error, ErrorKind};
 
 /// Payloads over this are not copied to the buffer: the copy would be made under the commit latch.
@@ -62,6 +63,9 @@ pub(super) struct State {
     pub(super) last_sync: Duration,
     /// The flusher sleeps without a time limit.
     pub(super) flusher_idle: bool,
+
+    /// Tasks that want to know of the next sync.
+    pub(super) watchers: Watchers,
 
     pub(super) failure: Option<Failure>,
     pub(super) closed: bool,
@@ -127,6 +131,7 @@ impl State {
             groups: [0; 2],
             last_sync: Duration::ZERO,
             flusher_idle: false,
+            watchers: Watchers::default(),
             failure: None,
             closed: false,
             stopping: false,

@@ -19,7 +19,7 @@ use crate::storage::file::FileLayer;
 /// An open journal. See the [module](super) for the life of a record.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -66,8 +66,8 @@ impl Shared {
         state.pending.clear();
         state.pending_bytes = 0;
         state.pending_since = None;
-        self.led.notify_all();
         self.grown.notify_all();
+        self.wake_watchers(state);
     }
 
     fn append(&self, reservation: Reservation, commit: u64, payload: &Payload) -> Position {
@@ -228,19 +228,26 @@ impl Journal {
         self.shared.state.lock().bytes_since(position)
     }
 
-    /// Deletes the files that lie wholly below a position, once a root names it.
+    /// Deletes the files that lie wholly below a position, once a root names it; but for the newest of them, as many as
+    /// are to be kept for followers.
     pub(crate) fn remove_before(&self, position: Position) -> Result<()> {
-        let Shared { files, dir, .. } = self.shared.as_ref();
+        let Shared { files, dir, options, .. } = self.shared.as_ref();
         let keep = position.file.min(self.end().file);
+        let (mut kept_bytes, mut remove) = (0u64, Vec::new());
         let failed = |error| Error::io("remove old journal files in", dir, error);
-        let mut removed = false;
-        for number in numbers(files.as_ref(), dir).map_err(failed)? {
-            if number < keep {
-                files.remove(&path_of(dir, number)).map_err(failed)?;
-                removed = true;
+        let old = numbers(files.as_ref(), dir).map_err(failed)?.into_iter().rev().filter(|number| *number < keep);
+        for path in old.map(|number| path_of(dir, number)) {
+            if options.keep_bytes > 0 {
+                let bytes = files.open(&path).and_then(|file| file.len()).map_err(failed)?;
+                kept_bytes = kept_bytes.saturating_add(bytes);
+            }
+            if options.keep_bytes == 0 || kept_bytes > options.keep_bytes {
+                remove.push(path);
             }
         }
-        if removed {
+        // The oldest first, so that what a crash leaves has no gap.
+        remove.iter().rev().try_for_each(|path| files.remove(path)).map_err(failed)?;
+        if !remove.is_empty() {
             files.sync_dir(dir).map_err(failed)?;
         }
         Ok(())
@@ -250,6 +257,8 @@ impl Journal {
     pub(crate) fn close(&self) -> Result<()> {
         self.shared.state.lock().closed = true;
         let outcome = self.sync();
+        // Whoever follows has all that there will be.
+        self.shared.wake_watchers(&mut self.shared.state.lock());
         self.stop();
         outcome
     }

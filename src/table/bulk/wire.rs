@@ -85,6 +85,16 @@ impl StoredSplice {
         })
     }
 
+    /// The keys that it covers: from the first, inclusive, up to the second, if there is an end.
+    pub(crate) fn bounds(self) -> (KeyBuf, Option<KeyBuf>) {
+        (self.low, self.high)
+    }
+
+    /// Whether nothing comes in the place of what goes.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.made.is_empty()
+    }
+
     /// Makes ready for what it says.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ fn small() -> JournalOptions {
         chunk_bytes: 8 << 10,
         eventual_sync: Duration::from_secs(3600),
         flush_bytes: 1 << 20,
+        keep_bytes: 0,
     }
 }
 
