@@ -20,7 +20,7 @@ pub struct Sales {
 }
 
 impl Sales {
-    fn add(&mut self, item: &OrderItem) {
+    pub(crate) fn add(&mut self, item: &OrderItem) {
         self.items += 1;
         self.revenue += item.price;
         *self.months.entry(item.shipping_limit.month).or_default() += item.price;
