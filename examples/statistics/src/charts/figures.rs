@@ -81,7 +81,7 @@ impl Figure {
         let orders: HashMap<u64, u64> = orders.iter().copied().collect();
         let of_second = |ago: u64| now.checked_sub(ago).and_then(|second| orders.get(&second)).copied().unwrap_or(0);
         let bars = (1..=60).rev().map(|ago| Bar {
-            name: format!("-{ago}"),
+            name: if ago % 10 == 0 { format!("-{ago}") } else { String::new() },
             value: of_second(ago) as f64,
             text: String::new(),
             tone: GROUPS[1],

@@ -28,7 +28,8 @@ pub(super) fn overview_figures(catalogue: &Catalogue, studio: &Studio) -> Vec<Fi
     let best: Vec<_> = (numbers.by_seller.iter().take(BEST_SELLERS))
         .map(|(id, sales)| (id.short(), sales.revenue, studio.tone(of_seller(*id))))
         .collect();
-    let of_all = format!("in reais, the best {} of {}", best.len(), grouped(numbers.by_seller.len() as i64));
+    let of_all =
+        format!("in reais, the best {} of {}, coloured by state", best.len(), grouped(numbers.by_seller.len() as i64));
     let months: Vec<_> = numbers.by_month.iter().map(|(month, sales)| (*month, sales.revenue)).collect();
     let scores = Figure::scores(&numbers.scores);
     let mut figures = vec![

@@ -41,6 +41,7 @@ fn shoppers_move_the_counters_and_maintenance_makes_them_wait() {
     browser.wait_for("document.querySelectorAll('#live-chains > ul > li').length >= 4");
     let chain = browser.text("#live-chains > ul > li");
     assert!(chain.contains("order by shopper") && chain.contains("maintenance (X)"), "{chain}");
+    browser.look(Look::Light);
     browser.screenshot("live-light");
     browser.look(Look::Dark);
     browser.screenshot("live-dark");

@@ -60,7 +60,7 @@ fn sellers_are_searched_sorted_and_leafed_through() {
 
     browser.click("#list th:nth-child(4) a");
     browser.wait_for("location.search.includes('sort=items&order=down')");
-    assert_eq!(browser.text("#list tbody tr:first-child td:nth-of-type(3)"), "119");
+    assert_eq!(browser.text("#list tbody tr:first-child td:nth-of-type(3)"), "166");
     browser.click("#list th:nth-child(4) a");
     browser.wait_for("location.search.includes('sort=items&order=up')");
     assert_eq!(browser.text("#list tbody tr:first-child td:nth-of-type(3)"), "1");

@@ -51,7 +51,7 @@ pub(super) fn page(pieces: &Pieces, token: &str) -> Markup {
             (tile("Orders", "count-orders")) (tile("Revenue", "count-revenue")) (tile("Reviews", "count-reviews"))
             (tile("Mean score", "count-score")) (tile("Commits a second", "live-commits"))
             (tile("Commits", "live-all-commits")) (tile("Restarts", "live-restarts")) (tile("Waits for locks", "live-waits"))
-            (tile("Longest waits (p99)", "live-wait-time")) (tile("Requests a second", "live-requests"))
+            (tile("99 of 100 waits within", "live-wait-time")) (tile("Requests a second", "live-requests"))
         }
         div .grid {
             section .chart { (piece("live-orders-chart")) }
