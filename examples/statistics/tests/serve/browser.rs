@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Browser {
     child: Child,
     socket: WebSocket<TcpStream>,
-    session: String,
+    page: String,
     last: u64,
     scripts: bool,
     errors: Vec<String>,
@@ -84,7 +84,7 @@ impl Browser {
         let mut browser = Browser {
             child,
             socket,
-            session: String::new(),
+            page: String::new(),
             last: 0,
             scripts: true,
             errors: Vec::new(),
@@ -93,7 +93,7 @@ impl Browser {
         let target = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
         let attached =
             browser.call("Target.attachToTarget", json!({ "targetId": target["targetId"], "flatten": true }));
-        browser.session = attached["sessionId"].as_str().unwrap().to_owned();
+        browser.page = attached["sessionId"].as_str().unwrap().to_owned();
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
@@ -103,8 +103,8 @@ impl Browser {
     fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.last += 1;
         let mut command = json!({ "id": self.last, "method": method, "params": parameters });
-        if !self.session.is_empty() {
-            command["sessionId"] = json!(self.session);
+        if !self.page.is_empty() {
+            command["sessionId"] = json!(self.page);
         }
         self.socket.send(Message::text(command.to_string())).unwrap();
         loop {
@@ -184,7 +184,7 @@ impl Browser {
         self.last += 1;
         let parameters = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
         let command =
-            json!({ "id": self.last, "method": "Runtime.evaluate", "params": parameters, "sessionId": self.session });
+            json!({ "id": self.last, "method": "Runtime.evaluate", "params": parameters, "sessionId": self.page });
         self.socket.send(Message::text(command.to_string())).unwrap();
         loop {
             let message = self.next();
