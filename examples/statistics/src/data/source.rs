@@ -190,6 +190,16 @@ pub(crate) fn is_sample(fingerprint: &str) -> bool {
     fingerprint == SAMPLE_FINGERPRINT
 }
 
+/// Whose the data are, for whoever looks at them.
+pub(crate) fn credit(sample: bool) -> &'static str {
+    match sample {
+        true => {
+            "Data: Olist, from its repository work-at-olist-data, under that repository's MIT licence, copyright 2019 Olist."
+        }
+        false => "Data: in the form in which Olist publishes its marketplace; its terms are those of its publisher.",
+    }
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let bytes = fs::read(path)?;
     if path.extension().is_none_or(|extension| extension != "gz") {
@@ -212,9 +222,10 @@ mod tests {
     fn a_stamp_changes_with_the_files_and_is_not_taken_too_early() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sellers.csv");
+        let now = SystemTime::now();
         let write = |text: &str, seconds: u64| {
             fs::write(&path, text).unwrap();
-            let time = SystemTime::now() - Duration::from_secs(seconds);
+            let time = now - Duration::from_secs(seconds);
             fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
             stamp(folder.path())
         };

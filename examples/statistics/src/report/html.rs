@@ -9,6 +9,7 @@ use super::speed::Speed;
 use crate::charts::card::{self, Card};
 use crate::charts::figures::Figure;
 use crate::charts::palette::dark_style;
+use crate::data::source::credit;
 use crate::data::value::{Cents, Id, grouped};
 use crate::error::Result;
 use crate::numbers::Numbers;
@@ -161,19 +162,14 @@ impl Page<'_> {
     }
 
     fn footer(&self) -> String {
-        let credit = if self.sample {
-            "Data: Olist, from its repository work-at-olist-data, under that repository's MIT licence, copyright 2019 \
-             Olist."
-        } else {
-            "Data: in the form in which Olist publishes its marketplace; its terms are those of its publisher."
-        };
         format!(
             "<footer>\n<p>{} Charts drawn: {}, one for each seller and product with an item; they are in \
              <code>sellers/</code> and <code>products/</code>.</p>\n\
-             <p>{credit} Ids are anonymous. Money is in Brazilian reais (R$), without freight unless it says so. Times \
+             <p>{} Ids are anonymous. Money is in Brazilian reais (R$), without freight unless it says so. Times \
              are local.</p>\n</footer>\n",
             escape(&self.speed.sentence()),
             grouped(self.charts as i64),
+            credit(self.sample),
         )
     }
 }

@@ -40,9 +40,8 @@ pub(super) fn page(title: &str, place: &str, live: bool, content: &Markup) -> Ma
                 main #content { (content) }
                 footer {
                     p {
-                        "Data: Olist, from its repository work-at-olist-data, under that repository's MIT licence, "
-                        "copyright 2019 Olist. Ids are anonymous. Money is in Brazilian reais (R$), without freight "
-                        "unless it says so. Times are local. Served from a Gangline store."
+                        "Ids are anonymous. Money is in Brazilian reais (R$), without freight unless it says so. Times are "
+                        "local. Whose data these are is said on the overview."
                     }
                 }
             }

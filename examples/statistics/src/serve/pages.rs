@@ -12,6 +12,7 @@ use crate::catalogue::{Catalogue, Entry};
 use crate::charts::figures::Figure;
 use crate::charts::studio::{Shelf, Studio};
 use crate::data::model::{REVIEWS, Review};
+use crate::data::source::credit;
 use crate::data::value::{Id, grouped};
 use crate::error::Result;
 use crate::portrait::Portrait;
@@ -77,7 +78,7 @@ pub(super) fn overview(app: &App) -> Result<Markup> {
         @if let Some((id, sales)) = numbers.by_seller.first() {
             p { "Best seller: " a href={ "/sellers/" (id) } { code { (id) } } " with R$ " (sales.revenue.grouped()) "." }
         }
-        p .muted { "As of commit " (shown.catalogue.commit) "." }
+        p .muted { (credit(app.sample)) " As of commit " (shown.catalogue.commit) "." }
     };
     Ok(page("Overview", "/", true, &content))
 }

@@ -45,6 +45,8 @@ fn shoppers_move_the_counters_and_maintenance_makes_them_wait() {
     browser.screenshot("live-light");
     browser.look(Look::Dark);
     browser.screenshot("live-dark");
+    browser.eval("document.querySelector('#live-orders-chart').scrollIntoView()");
+    browser.screenshot("waits-dark");
     browser.look(Look::Phone);
     assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth"), true);
     browser.screenshot("live-phone");

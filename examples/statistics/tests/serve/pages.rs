@@ -1,6 +1,7 @@
 //! Every page in a browser: its numbers, its marks, its search and order, in light, in dark and on a phone.
 
 use super::browser::{Browser, Look};
+use super::http::get;
 use super::program::Program;
 
 const TOP_SELLER: &str = "7e93a43ef30c4f03f38b393420bc753a";
@@ -15,6 +16,8 @@ fn the_overview_has_the_numbers_and_charts_of_the_sample() {
     let Some(mut browser) = Browser::start() else { return };
     let program = Program::start();
     browser.open(&program.url("/"));
+    // As it is served, and as it is after the live script has put the numbers of the subscriptions in their place.
+    let served = get(program.port, "/").body;
     for (id, value) in [
         ("sellers", "1,610"),
         ("customers", "8,135"),
@@ -27,6 +30,7 @@ fn the_overview_has_the_numbers_and_charts_of_the_sample() {
         ("freight", "R$ 172,288.39"),
         ("score", "3.2716"),
     ] {
+        assert!(served.contains(&format!("<dd id=\"count-{id}\">{value}</dd>")), "{id}");
         assert_eq!(browser.text(&format!("#count-{id}")), value, "{id}");
     }
     assert!(browser.text("main").contains(&format!("Best seller: {TOP_SELLER} with R$ 17,906.20")));

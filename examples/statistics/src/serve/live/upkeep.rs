@@ -102,6 +102,6 @@ fn compare(tx: &Transaction) -> gangline::Result<String> {
     let items: u64 = summed.values().map(|takings| takings.items).sum();
     Ok(match summed == written {
         true => format!("Maintenance ended: the takings of {} sellers agree with {items} items.", written.len()),
-        false => "Maintenance ended: the takings of the sellers do not agree with their items!".to_owned(),
+        false => "Maintenance ended: the takings of the sellers differ from their items!".to_owned(),
     })
 }
