@@ -56,6 +56,19 @@ fn run(folder: &std::path::Path) -> Result<()> {
     assert_eq!((db.len(EVENTS)?, before.query(EVENTS).count()?), (5_001, 70_001));
     assert!(db.verify()?.is_clean());
 
+    // Inside a transaction, row by row, with what else belongs to it.
+    let removed = db.transact(|tx| {
+        let removed = tx.remove_range(EVENTS, ..66_000)?;
+        tx.put_many(EVENTS, [event(1), event(2)])?;
+        Ok(removed)
+    })?;
+    assert_eq!((removed, db.len(EVENTS)?), (1_000, 4_003));
+
+    // What is stored tells what it is, without the types of the program.
+    let (key, row) = db.stored_rows("events")?.next().expect("event 1 is there")?;
+    println!("{key}: {row}");
+    assert_eq!(row.to_string(), r#"{"day":0,"text":"event 1"}"#);
+
     println!("cleared {} rows", db.clear(EVENTS)?);
     assert!(db.drop_table("events")?);
     assert!(!db.drop_table("events")?, "it is gone");

@@ -8,6 +8,7 @@ mod ids;
 mod indexes;
 mod migration;
 mod names;
+mod stored;
 mod temporary;
 
 use std::fmt;

@@ -31,6 +31,7 @@
 //! - [`Db::bulk_load`] and its like: many rows at once. [`Migration`]: rows of an older version of their type.
 //! - [`Transaction`]: several rows, all or nothing. [`Snapshot`]: one instant, for as long as wanted.
 //! - [`CancelToken`] and [`TransactionOptions`]: deadlines, cancelling, labels.
+//! - [`Db::stored_rows`]: rows without the types of the program that wrote them.
 //! - [`Query`]: ranges, conditions, folds, groups, orders, streams, plans. [`Index`]: other keys for rows, and reads by them.
 //!   [`Access`]: one service over all three.
 //! - [`Db::subscribe`]: the commits of a table, as they happen and from where one has got to.
@@ -83,7 +84,7 @@ mod status;
 pub mod torture;
 
 pub use access::Access;
-pub use codec::{First, Key, KeyVia, Prefix, TotalF64};
+pub use codec::{First, Key, KeyVia, Prefix, StoredValue, TotalF64};
 pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
 pub use feed::{Bulk, BulkKind, Change, Event, Events, Lag, Old, Position, Subscribe, Subscription};
@@ -92,7 +93,7 @@ pub use options::{Durability, MAX_KEY_BYTES, MAX_NAME_BYTES, Options};
 pub use pool::{Pool, Task};
 pub use query::{
     Grouped, IndexProgress, Indexed, Joined, MigrationProgress, Number, ParallelResults, Plan, Projected, Query,
-    ReadLock, Results,
+    ReadLock, Results, StoredRows,
 };
 pub use recovery::{
     BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport,

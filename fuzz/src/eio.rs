@@ -102,7 +102,7 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
             command: "eio-child",
             fault: Some(format!("{call},{place},{nth},{count},{errno}")),
             library: &library,
-            load: load_of(4),
+            load: Load { large_bytes: 0, bulk_every: 0, ..load_of(4) },
             commits: COMMITS,
             defaults: false,
             promised: [0; WRITERS as usize],

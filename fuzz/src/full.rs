@@ -28,7 +28,7 @@ const MOMENTS: [&str; 6] = ["load", "commit", "checkpoint", "compaction", "close
 const DISK_MIB: u64 = 160;
 /// The longest that one child may take: sled is given up after one minute.
 const PATIENCE: Duration = Duration::from_secs(180);
-const LOAD: Load = Load { slots: 150, text_bytes: 1_200, large_bytes: 0 };
+const LOAD: Load = Load { slots: 150, text_bytes: 1_200, large_bytes: 0, bulk_every: 0 };
 const PROBE: Table<u8, u64> = Table::new("probe");
 
 /// What to run.

@@ -33,6 +33,7 @@ usage: gangline-torture COMMAND [OPTIONS]
             --seconds N (10)  --threads T (16)  --rows N (1000000)  --seed S (1)
   crash     writers in a child process that is killed
             --kills N (50)  --seed S (1)  --compact (the store is compacted all the time)
+            --copies (backups are made and restored all the time)
   follow    a subscriber beside writers, in a child process that is killed
             --commits N (100000)  --kills N (20)  --seed S (1)
   power     what a disk may hold after a power cut
@@ -79,7 +80,7 @@ impl From<std::io::Error> for End {
 
 fn main() -> ExitCode {
     let (text, code) =
-        match Args::read(std::env::args().skip(1), &["in-process", "defaults", "go-on", "close", "compact"])
+        match Args::read(std::env::args().skip(1), &["in-process", "defaults", "go-on", "close", "compact", "copies"])
             .map_err(End::from)
             .and_then(run)
         {
@@ -142,25 +143,8 @@ fn run(mut args: Args) -> Result<(), End> {
             args.finish()?;
             starve::run(&plan)?.lines()
         }
-        "crash" => {
-            let plan = crash::Plan {
-                kills: args.option_or("kills", 50)?,
-                seed: args.option_or("seed", 1)?,
-                compact: args.flag("compact"),
-            };
-            args.finish()?;
-            crash::run(&plan)?.lines()
-        }
-        "follow" => {
-            let plan = follow::Plan {
-                commits: args.option_or("commits", 100_000)?,
-                kills: args.option_or("kills", 20)?,
-                seed: args.option_or("seed", 1)?,
-            };
-            args.finish()?;
-            let summary = follow::run(&plan)?;
-            judged(summary.lines(), summary.is_bad())?
-        }
+        "crash" => crash_lines(args)?,
+        "follow" => follow_lines(args)?,
         "power" | "flip" | "eio" | "disk-full" | "soak" => disk(args)?,
         #[cfg(feature = "mutants")]
         "mutants" => return mutants_all(args),
@@ -266,8 +250,24 @@ fn child(mut args: Args) -> Result<(), End> {
 }
 
 fn load(args: &mut Args) -> Result<Load, String> {
-    let Load { slots, text_bytes, large_bytes } = Load::default();
-    Ok(Load { slots: args.option_or("slots", slots)?, text_bytes: args.option_or("text", text_bytes)?, large_bytes })
+    let Load { slots, text_bytes, large_bytes, bulk_every } = Load::default();
+    Ok(Load {
+        slots: args.option_or("slots", slots)?,
+        text_bytes: args.option_or("text", text_bytes)?,
+        large_bytes: args.option_or("large", large_bytes)?,
+        bulk_every: args.option_or("bulk", bulk_every)?,
+    })
+}
+
+fn follow_lines(mut args: Args) -> Result<String, End> {
+    let plan = follow::Plan {
+        commits: args.option_or("commits", 100_000)?,
+        kills: args.option_or("kills", 20)?,
+        seed: args.option_or("seed", 1)?,
+    };
+    args.finish()?;
+    let summary = follow::run(&plan)?;
+    judged(summary.lines(), summary.is_bad())
 }
 
 fn soak_lines(mut args: Args) -> Result<String, End> {
@@ -358,9 +358,20 @@ fn follow_child(mut args: Args) -> Result<(), End> {
     Ok(follow::child::write(&follow::child::Task { store: &store, seed, commits, position: position.as_deref() })?)
 }
 
-fn crash_child(mut args: Args) -> Result<(), End> {
-    let (place, seed) = (args.path("store")?, args.option_or("seed", 1)?);
-    let compact = args.flag("compact");
+fn crash_lines(mut args: Args) -> Result<String, End> {
+    let plan = crash::Plan {
+        kills: args.option_or("kills", 50)?,
+        seed: args.option_or("seed", 1)?,
+        compact: args.flag("compact"),
+        copies: args.flag("copies"),
+    };
     args.finish()?;
-    Ok(crash::child::write(&place, seed, compact)?)
+    Ok(crash::run(&plan)?.lines())
+}
+
+fn crash_child(mut args: Args) -> Result<(), End> {
+    let (store, seed) = (args.path("store")?, args.option_or("seed", 1)?);
+    let (compact, copies) = (args.flag("compact"), args.option::<PathBuf>("copies-in")?);
+    args.finish()?;
+    Ok(crash::child::write(&crash::child::Work { store: &store, seed, compact, copies: copies.as_deref() })?)
 }

@@ -88,6 +88,15 @@ fn writers_killed_during_compactions_lose_nothing() {
 }
 
 #[test]
+fn copies_that_a_kill_cuts_off_say_so_and_the_others_are_whole() {
+    let output = torture("crash --kills 8 --seed 3 --copies");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name| value(&output, name);
+    assert_eq!((read("kills"), read("lost"), read("torn"), read("verify_errors")), (8, 0, 0, 0));
+    assert!(read("in_backup") + read("in_restore") > 0 && read("copies_whole") > 0 && read("copies_refused") > 0);
+}
+
+#[test]
 fn full_reads_beside_writers_are_each_of_one_instant() {
     let output = torture("instants --reads 24 --seed 1 --cache-kib 256");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -38,7 +38,7 @@ impl Db {
     ///
     /// # Errors
     /// [`Exists`](crate::ErrorKind::Exists) with the key when the table has a row under it, or two new rows have it, or a
-    /// key of a unique index; [`SchemaMismatch`](crate::ErrorKind::SchemaMismatch) also when the table's indexes were
+    /// key of a unique index; a row that has [expired](Table::expires) is in the way until it is removed; [`SchemaMismatch`](crate::ErrorKind::SchemaMismatch) also when the table's indexes were
     /// changed meanwhile; [`LockTimeout`](crate::ErrorKind::LockTimeout); and as [`put`](Db::put). Nothing is loaded then.
     #[track_caller]
     pub fn bulk_load<K: Key, V: Row, R: Borrow<V>>(
@@ -71,7 +71,7 @@ impl Db {
         let site = Location::caller();
         let rows: Vec<(K, V)> = rows.into_iter().collect();
         txn::run(self.engine(), "Db::put_many", site, &TransactionOptions::default(), |tx| {
-            tx.put_all(table, &rows, site)
+            tx.put_many_at(table, rows.iter().cloned(), site)
         })
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::db::Db;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
+use crate::storage::settled;
 
 /// Names that are tried before giving up; one is enough unless somebody guesses them.
 const ATTEMPTS: u64 = 16;
@@ -17,7 +18,7 @@ pub(super) struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn make() -> Result<TemporaryFolder> {
-        let parent = std::env::temp_dir();
+        let parent = settled(&std::env::temp_dir())?;
         for attempt in 0..ATTEMPTS {
             // The keys of the standard library's hash are random.
             let path = parent.join(format!("gangline-{:016x}", RandomState::new().hash_one(attempt)));

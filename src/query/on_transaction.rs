@@ -1,17 +1,20 @@
 //! What a transaction (many rows at once) can be asked.
 
+use std::ops::RangeBounds;
 use std::panic::Location;
 
 use super::by_index::get_by;
 use super::collect::read;
 use super::ends;
+use super::remove_range::remove_range_inside;
 use super::request::Query;
 use super::source::Source;
 use super::update::update;
-use crate::codec::Key;
+use crate::codec::{Key, KeyBuf, key_bounds};
 use crate::error::Result;
 use crate::table::{Index, Row, Shared, Table};
 use crate::txn::Transaction;
+
 impl Transaction {
     /// Reads a row by a unique index, and gives it with its key. The index key stays locked in shared mode, whether a row
     /// has it or not, and so does the row.
@@ -58,7 +61,7 @@ impl Transaction {
     /// As [`Transaction::get`].
     #[track_caller]
     pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
-        if table.until().is_some() { self.query(table).count() } else { self.stored_rows(table) }
+        if table.until().is_some() { self.query(table).count() } else { self.row_count(table) }
     }
 
     /// The first row in key order. Locks what it looked at.
@@ -91,5 +94,48 @@ impl Transaction {
         change: impl Fn(&mut V) + Sync,
     ) -> Result<u64> {
         update(self, table, select, change, Location::caller())
+    }
+
+    /// Removes all rows of a range of keys, this transaction's own included, and gives their number: all of them or, with an
+    /// error, none. Nobody else reads or writes a row in the range, or puts one there, until the end: the segments that hold
+    /// it are locked for this transaction alone.
+    ///
+    /// It looks at each key and keeps it until the commit, so all of them must fit
+    /// [`max_transaction_bytes`](crate::Options::max_transaction_bytes); [`Db::remove_range`](crate::Db::remove_range) drops
+    /// whole segments instead. Rows that have [expired](Table::expires) and are still stored count, as they do there.
+    ///
+    /// ```
+    /// use gangline::{Db, Table};
+    ///
+    /// const EVENTS: Table<u64, String> = Table::new("events");
+    /// # fn main() -> gangline::Result<()> {
+    /// let db = Db::in_memory()?;
+    /// db.bulk_load(EVENTS, (0..100).map(|n| (n, format!("event {n}"))))?;
+    /// db.transact(|tx| {
+    ///     let removed = tx.remove_range(EVENTS, ..90)?;
+    ///     tx.put(EVENTS, 0, format!("{removed} events were removed"))
+    /// })?;
+    /// assert_eq!(db.len(EVENTS)?, 11);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TransactionTooLarge`](crate::ErrorKind::TransactionTooLarge); else as [`Transaction::get`].
+    #[track_caller]
+    pub fn remove_range<'k, K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        range: impl RangeBounds<K::Ref<'k>>,
+    ) -> Result<u64> {
+        remove_range_inside(self, table, key_bounds::<K>(range), Location::caller())
+    }
+
+    /// Removes all rows of a table, and gives their number, as [`remove_range`](Self::remove_range) does with a range.
+    ///
+    /// # Errors
+    /// As [`remove_range`](Self::remove_range).
+    #[track_caller]
+    pub fn clear<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+        remove_range_inside(self, table, (KeyBuf::empty(), None), Location::caller())
     }
 }

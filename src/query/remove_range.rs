@@ -1,18 +1,20 @@
 //! Removes all rows of a range of keys at once.
 
+use std::ops::ControlFlow;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::source::open_locked;
 use crate::codec::{Key, KeyBuf};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::{LockSet, Mode};
 use crate::options::Durability;
-use crate::table::bulk::{Allowance, Builder, Sorter, Splice, StoredRows, merge};
+use crate::table::bulk::{Allowance, Builder, PageRows, Sorter, Splice, merge};
 use crate::table::index_core::{IndexCore, Indexes};
 use crate::table::table_core::TableCore;
 use crate::table::{Row, Table};
-use crate::txn::{BulkAct, Engine};
+use crate::txn::{BulkAct, Engine, Transaction};
 
 /// Removes the rows of `low..high`. Gives their number.
 pub(crate) fn remove_range<K: Key, V: Row>(
@@ -54,6 +56,32 @@ pub(crate) fn remove_range<K: Key, V: Row>(
     engine.commit_bulk_with(act, locks, Durability::Immediate, || removed(&core))
 }
 
+/// The same in the write set of a transaction, row by row, whose entries go with its commit. What holds the range is locked
+/// for this transaction alone, so that none of its keys comes back before the end.
+pub(super) fn remove_range_inside<K: Key, V: Row>(
+    tx: &Transaction,
+    table: Table<K, V>,
+    (low, high): (KeyBuf, Option<KeyBuf>),
+    site: &'static Location<'static>,
+) -> Result<u64> {
+    // Rows that are over go as well.
+    let scan = open_locked(tx, table, (low, high), Mode::X, site, Vec::new())?.expiring(None);
+    let (mut keys, mut bytes, most) = (Vec::new(), 0, tx.engine.options.max_transaction_bytes);
+    for part in scan.segments()?.list {
+        let flow = scan.feed_keys(&part, |key| {
+            bytes += Transaction::removal_bytes(key);
+            keys.push(KeyBuf::from(key));
+            // More are refused, however many they are.
+            if bytes > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if flow.is_break() {
+            break;
+        }
+    }
+    drop(scan);
+    tx.remove_hits(&tx.engine.table(table)?, keys)
+}
+
 /// The entries of all rows of a range, in each index, as removals.
 fn entries_of(
     engine: &Engine,
@@ -69,7 +97,7 @@ fn entries_of(
         let text = format!("the indexes of table {:?} were changed meanwhile; try again", core.name());
         Error::new(ErrorKind::SchemaMismatch, text)
     })?;
-    let mut rows = StoredRows::of_range(&engine.pager, core, low.clone(), high.cloned());
+    let mut rows = PageRows::of_range(&engine.pager, core, low.clone(), high.cloned());
     while let Some((key, row)) = rows.step()? {
         for ((index, keys), entries) in indexes.list.iter().zip(keys.of_bytes(core, key, row)?).zip(&mut all) {
             for index_key in keys {
@@ -86,7 +114,7 @@ fn without<'e>(engine: &'e Engine, index: &IndexCore, entries: Sorter) -> Result
     let Some((least, greatest)) = entries.ends() else { return Ok(None) };
     let bounds = (KeyBuf::from(least), Some(KeyBuf::joined(greatest, &[0])));
     let pager = &engine.pager;
-    let rows = StoredRows::of_range(pager, &index.core, bounds.0.clone(), bounds.1.clone());
+    let rows = PageRows::of_range(pager, &index.core, bounds.0.clone(), bounds.1.clone());
     let allowance = Allowance::of(pager);
     let mut builder = Builder::new(pager, index.core.id(), engine.capture().number(), engine.options.segment_rows);
     let twice = |_: &[u8], _: &[u8]| Error::corrupted(format!("the index {:?} has a key twice", index.name()));

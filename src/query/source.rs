@@ -153,12 +153,13 @@ impl<'a> Source<'a> {
         first: bool,
         segments: usize,
     ) -> Result<(KeyBuf, Option<KeyBuf>)> {
-        let engine = match self {
-            Source::Db(engine) => engine,
-            Source::Snapshot(snapshot) => &snapshot.engine,
-            Source::Transaction(tx) => &tx.engine,
+        let core = match self {
+            Source::Db(engine) => engine.table_if_any(table)?,
+            // Another table may have the name by now.
+            Source::Snapshot(snapshot) => snapshot.engine.table_at(table, snapshot.commit_number())?,
+            Source::Transaction(tx) => tx.engine.table_if_any(table)?,
         };
-        let Some(core) = engine.table_if_any(table)? else { return Ok((KeyBuf::empty(), None)) };
+        let Some(core) = core else { return Ok((KeyBuf::empty(), None)) };
         Ok(core.with_directory(|directory| {
             let all = directory.segments();
             if first {

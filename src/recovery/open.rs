@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::storage::journal::{self, Journal, JournalOptions, Mark, Position};
 use crate::storage::{
     FORMAT, FileLayer, Incarnation, LockFile, MemoryStore, MirroredStore, PageStore, Root, RootFile, SledStore,
-    StoreOp, TreeId, create_folders, names, new_store_id,
+    StoreOp, TreeId, create_folders, names, new_store_id, settled,
 };
 use crate::table::catalog::Catalog;
 use crate::table::entry::{
@@ -52,6 +52,7 @@ pub(crate) fn in_memory(options: Options) -> Result<Opened> {
 /// `AlreadyOpen`, `NotAStore`, `FormatVersion`, `Corrupted` with the place, `DiskFull`, `Io`.
 pub(crate) fn open(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> Result<Opened> {
     options.check()?;
+    let dir = &settled(dir)?;
     prepare_folder(&*files, dir, &options)?;
     let lock = LockFile::acquire(&*files, dir)?;
     let (engine, keeper) = open_locked(files, dir, options)?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::unfinished::Unfinished;
 use super::verify::VerifyReport;
 use crate::error::{Error, ErrorKind, Result};
-use crate::storage::{FileLayer, LockFile, names};
+use crate::storage::{FileLayer, LockFile, names, settled};
 
 /// Bytes copied at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -22,6 +22,7 @@ const PIECE_BYTES: usize = 1 << 20;
 /// # Errors
 /// `NotAStore`, `AlreadyOpen`, `Corrupted` when the backup is damaged, `InvalidArgument` when the target is not empty.
 pub(crate) fn restore(files: &Arc<dyn FileLayer>, backup: &Path, target: &Path) -> Result<VerifyReport> {
+    let backup = &settled(backup)?;
     let is_there = |name: &str| backup.join(name).is_file();
     if !is_there(names::ROOT) || is_there(names::UNFINISHED) {
         let text = format!("the folder {} is no backup, or an unfinished one; choose another", backup.display());

@@ -11,7 +11,7 @@ use super::open::open_locked;
 use super::verify::{VerifyReport, verify};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::Options;
-use crate::storage::{FileLayer, LockFile, create_folders, folder_of, names};
+use crate::storage::{FileLayer, LockFile, create_folders, folder_of, names, settled};
 use crate::txn::Engine;
 
 /// What is added to the name of a folder until it is finished.
@@ -34,6 +34,7 @@ impl Unfinished {
     /// # Errors
     /// `InvalidArgument` when the target has something in it, `AlreadyOpen` when a copy to it is being made.
     pub(super) fn begin(files: &Arc<dyn FileLayer>, target: &Path) -> Result<Unfinished> {
+        let target = &settled(target)?;
         refuse_used(target)?;
         let mut name = target.file_name().map(OsString::from).ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, format!("{} does not name a new folder", target.display()))

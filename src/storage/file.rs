@@ -6,8 +6,10 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::error::{Error, Result};
 
 /// What the journal, the root file and the lock file need of a file system.
 pub(crate) trait FileLayer: Debug + Send + Sync {
@@ -19,7 +21,7 @@ pub(crate) trait FileLayer: Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Renames a file over another. Durable after [`FileLayer::sync_dir`].
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Names of the files in a folder, sorted.
+    /// Names of the files in a folder, and of links to files, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Makes a folder; it is no error if it exists. Durable after [`FileLayer::sync_dir`] of the one above it.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
@@ -44,6 +46,11 @@ pub(crate) trait FileHandle: Debug + Send + Sync {
     /// Gives the lock back. Closing alone would not do: a child process in the middle of being started may hold a
     /// copy of the handle.
     fn unlock(&self) -> io::Result<()>;
+}
+
+/// A path that still leads there when the process changes its working directory.
+pub(crate) fn settled(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).map_err(|error| Error::io("find", path, error))
 }
 
 /// The folder that has this file or folder in it.
@@ -96,8 +103,9 @@ impl FileLayer for OsFiles {
         let mut names = Vec::new();
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
+            let kind = entry.file_type()?;
             // Names that are not Unicode are not ours.
-            if entry.file_type()?.is_file()
+            if (kind.is_file() || kind.is_symlink() && entry.path().is_file())
                 && let Ok(name) = entry.file_name().into_string()
             {
                 names.push(name);

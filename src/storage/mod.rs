@@ -33,7 +33,7 @@ mod work_queue;
 #[cfg(test)]
 pub(crate) mod wrap;
 
-pub(crate) use file::{FileLayer, OsFiles, create_folders, folder_of};
+pub(crate) use file::{FileLayer, OsFiles, create_folders, folder_of, settled};
 pub(crate) use lock_file::LockFile;
 pub(crate) use memory::MemoryStore;
 pub(crate) use mirrored::MirroredStore;

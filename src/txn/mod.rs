@@ -22,6 +22,7 @@ mod footprint;
 mod ids;
 mod indexes;
 mod locking;
+mod many;
 mod merge;
 mod old_rows;
 mod raw_writer;

@@ -34,7 +34,7 @@ impl Transaction {
         Err(Error::new(
             ErrorKind::TransactionTooLarge,
             format!(
-                "the transaction of {} has written {rows} rows, and one more would be over {limit} bytes; commit in parts, \
+                "the transaction of {} has written {rows} rows, and more would be over {limit} bytes; commit in parts, \
                  or raise max_transaction_bytes",
                 self.site
             ),

@@ -14,7 +14,7 @@ use crate::table::table_core::TableCore;
 use crate::table::typed::decode_one;
 
 /// What is charged for a write beside its bytes: record and tree overhead.
-const WRITE_OVERHEAD: usize = 16;
+pub(super) const WRITE_OVERHEAD: usize = 16;
 
 /// The image of a row: encoded in the set's arena, and decoded where its type is known.
 pub(crate) struct RowImage {

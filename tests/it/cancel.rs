@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gangline::{CancelToken, Db, Durability, ErrorKind, Options, Result, Table, Transaction, TransactionOptions};
+use gangline::{Access, CancelToken, Db, Durability, ErrorKind, Options, Query, Result, Table, Transaction};
+use gangline::{Index, TransactionOptions};
+use rayon::prelude::*;
 
 use crate::support::{ITEMS, PATIENCE, amount, beside, ids, kind, small, until, waits, with_items};
 
@@ -182,6 +184,79 @@ fn a_scan_ends_soon_after_its_token_from_another_thread() {
         assert!(after.into_inner() < 3_000, "{} rows of {ROWS}", seen.into_inner());
     }
     assert_eq!(db.query(NUMBERS).count().unwrap(), ROWS);
+    assert_eq!(db.locks().dump().to_string(), "no locks");
+}
+
+const BY_ITSELF: Index<u64, u64> = Index::new("by_itself", |number, out| out.key(*number));
+const INDEXED: Table<u64, u64> = Table::new("indexed").indexes(&[&BY_ITSELF]);
+
+type End = for<'q> fn(Query<'q, u64, u64>) -> Result<()>;
+
+const ENDS: [(&str, End); 18] = [
+    ("rows", |query| query.rows().map(drop)),
+    ("keys", |query| query.keys().map(drop)),
+    ("entries", |query| query.entries().map(drop)),
+    ("collect", |query| query.project(|number| *number).collect().map(drop)),
+    ("count", |query| query.count().map(drop)),
+    ("fold", |query| query.fold(|| 0, |sum, number| sum + number, |a, b| a + b).map(drop)),
+    ("reduce", |query| query.project(|number| *number).reduce(|a, b| a | b).map(drop)),
+    ("sum", |query| query.project(|number| *number).sum().map(drop)),
+    ("mean", |query| query.project(|number| *number).mean().map(drop)),
+    ("min", |query| query.project(|number| *number).min().map(drop)),
+    ("group_by", |query| query.group_by(|number| number % 3).count().map(drop)),
+    ("top_k", |query| query.top_k(3, |number| *number).map(drop)),
+    ("sort_by", |query| query.sort_by(|number| *number).map(drop)),
+    ("all", |query| query.all(|_| true).map(drop)),
+    ("find", |query| query.find(|_| false).map(drop)),
+    ("iter", |query| query.iter()?.try_for_each(|entry| entry.map(drop))),
+    ("par_iter", |query| query.par_iter()?.try_for_each(|entry| entry.map(drop))),
+    ("join", |query| query.join(NUMBERS, |number| *number).project(|_, other| other.copied()).collect().map(drop)),
+];
+
+/// Asks each end of a query, which its token or its deadline stops after some hundred rows.
+fn each_end(on: &impl Access, by_deadline: bool) {
+    for (end, ask) in ENDS {
+        for by_index in [false, true] {
+            let (token, seen) = (CancelToken::new(), AtomicU64::new(0));
+            let stop = |_: &u64| {
+                let seen = seen.fetch_add(1, Ordering::Relaxed);
+                if seen == 300 && by_deadline {
+                    let end = Instant::now() + SHORT;
+                    while Instant::now() < end {
+                        std::thread::yield_now();
+                    }
+                } else if seen == 300 {
+                    token.cancel();
+                }
+                true
+            };
+            let query = on.query(INDEXED).select(stop);
+            let query = if by_deadline { query.deadline(SHORT) } else { query.cancel(&token) };
+            let query = if by_index { query.by(&BY_ITSELF).all() } else { query };
+            assert_eq!(kind(ask(query)), Err(ErrorKind::Cancelled), "{end}, by index: {by_index}");
+            let seen = seen.into_inner();
+            // A deadline may be over before the first row, where many are locked first.
+            assert!((seen > 300 || by_deadline) && seen < ROWS, "{end} looked at {seen} rows");
+        }
+    }
+}
+
+#[test]
+fn every_end_of_a_query_is_stopped_everywhere() {
+    let db = Options::new().scan_threads(2).in_memory().unwrap();
+    db.bulk_load(INDEXED, (0..ROWS).map(|number| (number, number))).unwrap();
+    db.put(NUMBERS, 7, 7).unwrap();
+    for by_deadline in [false, true] {
+        each_end(&db, by_deadline);
+        each_end(&db.snapshot(), by_deadline);
+        // The transaction goes on when a query in it was stopped.
+        db.transact(|tx| {
+            each_end(tx, by_deadline);
+            tx.put(NUMBERS, 8, 8)
+        })
+        .unwrap();
+    }
+    assert_eq!(db.len(NUMBERS).unwrap(), 2);
     assert_eq!(db.locks().dump().to_string(), "no locks");
 }
 

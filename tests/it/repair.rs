@@ -64,7 +64,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// Repairs the store and looks at what came of it, which must be a store like any other, and at the old one, which must
 /// be as it was.
-fn mended(path: &Path) -> (RepairReport, Db) {
+pub(crate) fn mended(path: &Path) -> (RepairReport, Db) {
     let into = path.with_file_name("mended");
     let before = files(path);
     let report = repair(path, &into).unwrap();
@@ -78,7 +78,7 @@ fn mended(path: &Path) -> (RepairReport, Db) {
     (report, db)
 }
 
-fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
     fs::write(path, bytes).unwrap();
@@ -86,7 +86,7 @@ fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 
 /// Changes a byte in every frame of the page store for which `wanted` is true. It is given kind, table and body, and the
 /// frame's identity, which is the same for all copies. Gives how many there were.
-fn break_frames(path: &Path, wanted: impl Fn(u8, u32, &[u8]) -> bool) -> usize {
+pub(crate) fn break_frames(path: &Path, wanted: impl Fn(u8, u32, &[u8]) -> bool) -> usize {
     let mut broken = 0;
     change(&data(path), |bytes| {
         for at in 0..bytes.len() - 44 {
@@ -103,7 +103,7 @@ fn break_frames(path: &Path, wanted: impl Fn(u8, u32, &[u8]) -> bool) -> usize {
     broken
 }
 
-const PAGE_LIST: u8 = 6;
+pub(crate) const PAGE_LIST: u8 = 6;
 const DIRECTORY: u8 = 3;
 const CATALOG: u8 = 4;
 
@@ -129,7 +129,7 @@ fn check_most(db: &Db) {
     assert_eq!(db.read(OTHERS, |_| true, |id| *id).unwrap(), others());
 }
 
-fn data(path: &Path) -> PathBuf {
+pub(crate) fn data(path: &Path) -> PathBuf {
     path.join("sled-000001/db")
 }
 

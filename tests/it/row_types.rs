@@ -93,9 +93,41 @@ fn check(db: &Db, rows: u32) {
     for n in 0..rows {
         assert_eq!(*db.get(EVERYDAY, n).unwrap().unwrap(), everyday(n));
     }
-    // Verification reads every row by the stored shape, without the program's types.
+    check_stored(db, rows);
     let report = db.verify().unwrap();
     assert!(report.is_clean(), "{report}");
+}
+
+/// Reads the rows by what is stored of their type alone.
+#[expect(clippy::unwrap_used, reason = "a test helper")]
+fn check_stored(db: &Db, rows: u32) {
+    let stored: Vec<String> =
+        db.stored_rows("everyday").unwrap().map(|entry| entry.map(|(_, row)| row.to_string()).unwrap()).collect();
+    let expected = (0..rows).map(|n| {
+        let row = everyday(n);
+        let title = if n.is_multiple_of(2) { r#""even""# } else { "null" };
+        let zoned = row.zoned.map_or("null".to_owned(), |zoned| format!("\"{zoned}\""));
+        let address = match row.address {
+            IpAddr::V4(address) => format!("{{\"V4\":{:?}}}", address.octets()),
+            IpAddr::V6(address) => format!("{{\"V6\":{:?}}}", address.octets()),
+        };
+        format!(
+            "{{\"id\":\"{}\",\"chrono\":\"{:?}\",\"date\":\"{}\",\"jiff\":\"{}\",\"zoned\":{zoned},\"url\":\"{}\",\"number\":{},\
+             \"even\":{},\"notes\":[\"Nothing\",{{\"Text\":\"fixed\"}},{{\"Text\":\"note {n}\"}},{{\"Link\":{{\"url\":\"{}\",\
+             \"title\":{title}}}}}],\"address\":{},\"path\":\"/srv/{n}\",\"took\":{{\"secs\":{n},\"nanos\":3}},\
+             \"at\":{{\"secs_since_epoch\":{n},\"nanos_since_epoch\":0}},\"words\":{{\"word {n}\":[4]}}}}",
+            row.id.simple(),
+            row.chrono,
+            row.date,
+            row.jiff,
+            row.url,
+            row.number,
+            n * 2,
+            format_args!("ftp://example.org/{n}"),
+            address.replace(' ', ""),
+        )
+    });
+    assert_eq!(stored, expected.collect::<Vec<_>>());
 }
 
 #[test]

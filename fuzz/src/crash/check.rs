@@ -2,7 +2,7 @@
 
 use gangline::Db;
 
-use super::{COUNTER, DATA, HEADS, LOG, LOG_LENGTH, LOGGED, Load, PAIRS};
+use super::{BULK, COUNTER, DATA, HEADS, LOG, LOG_LENGTH, LOGGED, Load, PAIRS};
 use crate::Failure;
 
 /// What was found wrong.
@@ -41,7 +41,7 @@ pub fn check(db: &Db, load: Load, promised: &[u64]) -> Result<Findings, Failure>
         findings.lost += promised.saturating_sub(head);
         findings.torn += torn_of_writer(db, load, writer, head)?;
     }
-    findings.torn += torn_of_log(db)?;
+    findings.torn += torn_of_log(db)? + torn_of_bulk(db, load)?;
     findings.verify_errors += u64::from(!db.verify()?.is_clean());
     Ok(findings)
 }
@@ -76,10 +76,46 @@ fn torn_of_log(db: &Db) -> Result<u64, Failure> {
     Ok(torn)
 }
 
+/// The rows of the last bulk act are there, and no others. While the next one may be under way, those of both or of one
+/// are, or none; but each act's are there as a whole.
+fn torn_of_bulk(db: &Db, load: Load) -> Result<u64, Failure> {
+    if load.bulk_every == 0 {
+        return Ok(0);
+    }
+    let head = db.get(HEADS, 0)?.map_or(0, |seq| *seq);
+    let last = head / load.bulk_every;
+    let found = db.query(BULK).project_keyed(|key, entry: &super::Entry| (key, entry.clone())).collect()?;
+    let rows = |acts: &[u64]| acts.iter().filter(|act| **act > 0).flat_map(|act| load.bulk_rows(*act)).collect();
+    let mut allowed: Vec<Vec<_>> = vec![rows(&[last])];
+    if (head + 1).is_multiple_of(load.bulk_every) {
+        allowed.extend([rows(&[last, last + 1]), rows(&[last + 1]), Vec::new()]);
+    }
+    Ok(u64::from(!allowed.contains(&found)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::crash::writer::commit_for_test as commit;
+
+    #[test]
+    fn bulk_acts_are_there_as_a_whole_and_in_order() {
+        let load = Load { bulk_every: 10, ..Load::default() };
+        let db = Db::in_memory().expect("a store in memory");
+        (1..=25).for_each(|seq| commit(&db, load, 0, seq).expect("nothing stands in the way"));
+        let torn = || torn_of_bulk(&db, load).expect("readable");
+        assert_eq!(torn(), 0);
+        db.bulk_load(BULK, load.bulk_rows(3)).expect("room");
+        assert_eq!(torn(), 1, "it is not due");
+        (26..=29).for_each(|seq| commit(&db, load, 0, seq).expect("nothing stands in the way"));
+        assert_eq!(torn(), 0, "it may be under way");
+        db.remove(BULK, (3, 7)).expect("writable");
+        assert_eq!(torn(), 1, "by half");
+        db.clear(BULK).expect("writable");
+        assert_eq!(torn(), 0, "done again after a kill");
+        db.put(HEADS, 0, 30).expect("writable");
+        assert_eq!(torn(), 1, "it was before this commit");
+    }
 
     #[test]
     fn whole_commits_are_clean_and_half_ones_are_not() {

@@ -1,8 +1,8 @@
 //! The process that is killed: four writers that say what was promised to them, and checkpoints without end.
 //!
 //! Beside promises it says in which phase it is, so that the parent can choose the moment of a kill and count what it
-//! hit: `opening`, `opened`, `checkpoint`, `checkpointed`. Where it compacts, which goes on beside the
-//! checkpoints, `compacting` and `compacted` say when a compaction begins and ends.
+//! hit: `opening`, `opened`, `checkpoint`, `checkpointed`. What goes on beside the checkpoints says when it begins and
+//! ends: compactions (`compacting` and `compacted`) and copies ([`copies`](super::copies)).
 
 use std::io::Write;
 use std::path::Path;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use gangline::Db;
 
+use super::copies::copy_for_ever;
 use super::writer::Writers;
 use super::{COMPACTED, COMPACTING, Load, phase};
 use crate::{Failure, describe};
@@ -17,19 +18,31 @@ use crate::{Failure, describe};
 /// Between two checkpoints, so that most commits meet none.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Writes until it is killed, and compacts meanwhile if asked to. Returns only when something fails, after it has said so
-/// on standard output.
-pub fn write(place: &Path, seed: u64, compact: bool) -> Result<(), Failure> {
-    let Err(failure) = open_and_write(place, seed, compact) else { return Ok(()) };
+/// What a child does.
+#[derive(Debug)]
+pub struct Work<'a> {
+    /// The folder of its store.
+    pub store: &'a Path,
+    /// What its writers write.
+    pub seed: u64,
+    /// Whether it compacts meanwhile.
+    pub compact: bool,
+    /// The folder in which it makes copies meanwhile.
+    pub copies: Option<&'a Path>,
+}
+
+/// Writes until it is killed. Returns only when something fails, after it has said so on standard output.
+pub fn write(work: &Work<'_>) -> Result<(), Failure> {
+    let Err(failure) = open_and_write(work) else { return Ok(()) };
     say(&format!("failed: {failure}"))?;
     Err(failure)
 }
 
-fn open_and_write(place: &Path, seed: u64, compact: bool) -> Result<(), Failure> {
+fn open_and_write(work: &Work<'_>) -> Result<(), Failure> {
     say(phase::OPENING)?;
-    let db = super::open(place)?;
+    let db = super::open(work.store)?;
     say(phase::OPENED)?;
-    let writers = Writers { load: Load::with_large_rows(), say: &say, is_over: &|| false, met: &|_| {} };
+    let writers = Writers { load: Load::of_all_kinds(), say: &say, is_over: &|| false, met: &|_| {} };
     std::thread::scope(|scope| {
         let checkpoints = scope.spawn(|| -> Result<(), Failure> {
             loop {
@@ -39,10 +52,14 @@ fn open_and_write(place: &Path, seed: u64, compact: bool) -> Result<(), Failure>
                 say(phase::CHECKPOINTED)?;
             }
         });
-        if compact {
-            scope.spawn(|| compact_for_ever(&db));
+        if work.compact {
+            scope.spawn(|| end_with(compact_for_ever(&db)));
         }
-        let written = writers.run(&db, seed);
+        if let Some(place) = work.copies {
+            let db = &db;
+            scope.spawn(move || end_with(copy_for_ever(db, place, &say)));
+        }
+        let written = writers.run(&db, work.seed);
         match checkpoints.is_finished() {
             // Its error comes first: the writers only met what it left.
             true => checkpoints.join().unwrap_or_else(|_| Err(Failure("the checkpoints panicked".to_owned()))),
@@ -55,14 +72,19 @@ fn open_and_write(place: &Path, seed: u64, compact: bool) -> Result<(), Failure>
     })
 }
 
-fn compact_for_ever(db: &Db) {
+fn compact_for_ever(db: &Db) -> Result<(), Failure> {
     loop {
-        let compact = || db.compact().map_err(|error| Failure(format!("compact: {}", describe(&error))));
-        let outcome = say(COMPACTING).and_then(|()| compact()).and_then(|_| say(COMPACTED));
-        if let Err(failure) = outcome {
-            drop(say(&format!("failed: {failure}")));
-            std::process::exit(1);
-        }
+        say(COMPACTING)?;
+        db.compact().map_err(|error| Failure(format!("compact: {}", describe(&error))))?;
+        say(COMPACTED)?;
+    }
+}
+
+/// What goes on for ever has failed: the process ends with it.
+fn end_with(outcome: Result<(), Failure>) {
+    if let Err(failure) = outcome {
+        drop(say(&format!("failed: {failure}")));
+        std::process::exit(1);
     }
 }
 

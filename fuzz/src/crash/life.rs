@@ -1,12 +1,12 @@
 //! One life of the child, from its start to its kill, and what it said meanwhile.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::{COMPACTED, COMPACTING, phase};
+use super::copies::Copies;
+use super::{COMPACTED, COMPACTING, Place, phase};
 use crate::random::Random;
 use crate::{Failure, trial};
 
@@ -18,25 +18,39 @@ const PATIENCE: Duration = Duration::from_secs(60);
 enum Aim {
     Opening,
     Checkpoint,
+    Restore,
     Anywhere,
 }
 
 impl Aim {
-    fn of(random: &mut Random) -> Aim {
+    fn of(random: &mut Random, copies: bool) -> Aim {
         match random.below(8) {
             0 => Aim::Opening,
-            1 | 2 => Aim::Checkpoint,
+            1 | 2 if !copies => Aim::Checkpoint,
+            // A backup takes far longer than the others and needs no aim.
+            1..=4 if copies => Aim::Restore,
             _ => Aim::Anywhere,
         }
     }
 
-    /// What the child has to say before the clock starts, and how long after that the kill comes at most.
-    fn start_and_limit(self) -> (&'static str, Duration) {
+    /// Whether the child has come to where the clock starts.
+    fn has_begun(self, life: &Life) -> bool {
         match self {
-            Aim::Opening => (phase::OPENING, Duration::from_millis(25)),
-            Aim::Checkpoint => (phase::CHECKPOINT, Duration::from_millis(8)),
-            Aim::Anywhere => (phase::OPENED, Duration::from_millis(900)),
+            Aim::Opening => life.phase == phase::OPENING,
+            Aim::Checkpoint => life.phase == phase::CHECKPOINT,
+            Aim::Restore => life.copies.is_restoring(),
+            Aim::Anywhere => life.phase == phase::OPENED,
         }
+    }
+
+    /// How long after that the kill comes at most.
+    fn limit(self) -> Duration {
+        Duration::from_millis(match self {
+            Aim::Opening => 25,
+            Aim::Checkpoint => 8,
+            Aim::Restore => 150,
+            Aim::Anywhere => 900,
+        })
     }
 }
 
@@ -47,39 +61,41 @@ pub(super) struct Life {
     pub(super) promised: u64,
     /// Whether a compaction has begun and not ended.
     pub(super) compacting: bool,
+    /// The copies that it made.
+    pub(super) copies: Copies,
     /// The phase that was begun last.
     pub(super) phase: String,
 }
 
 /// Starts the child, and kills it at a random moment. Notes the newest promise to each writer.
 pub(super) fn write_and_kill(
-    place: &Path,
+    place: &Place,
     compact: bool,
     random: &mut Random,
     promised: &mut [u64],
 ) -> Result<Life, Failure> {
-    let mut child = trial::ourselves(&["crash-child", "--seed", &random.next().to_string(), "--store"])?
-        .arg(place)
-        .args(compact.then_some("--compact"))
-        .stdout(Stdio::piped())
-        .spawn()?;
+    let mut command = trial::ourselves(&["crash-child", "--seed", &random.next().to_string(), "--store"])?;
+    command.arg(&place.store).args(compact.then_some("--compact")).stdout(Stdio::piped());
+    if let Some(copies) = &place.copies {
+        command.arg("--copies-in").arg(copies);
+    }
+    let mut child = command.spawn()?;
     let output = child.stdout.take().expect("its standard output is a pipe");
     let (sender, lines) = channel();
     let reader = std::thread::spawn(move || {
         BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
     });
     let mut ear = Ear { lines, promised, life: Life::default() };
-    let aim = Aim::of(random);
-    let (start, limit) = aim.start_and_limit();
-    let mut started = ear.listen(Instant::now() + PATIENCE, Some(start));
+    let aim = Aim::of(random, place.copies.is_some());
+    let mut started = ear.listen(Instant::now() + PATIENCE, Some(aim));
     if aim == Aim::Checkpoint {
         // Not always the first one.
         let first = Instant::now() + Duration::from_micros(random.below(300_000));
         started = started
             .and_then(|()| ear.listen(first, None))
-            .and_then(|()| ear.listen(Instant::now() + PATIENCE, Some(start)));
+            .and_then(|()| ear.listen(Instant::now() + PATIENCE, Some(aim)));
     }
-    let moment = Instant::now() + Duration::from_micros(random.below(limit.as_micros() as u64));
+    let moment = Instant::now() + Duration::from_micros(random.below(aim.limit().as_micros() as u64));
     let written = ear.listen(moment, None);
     child.kill()?;
     let status = child.wait()?;
@@ -99,17 +115,17 @@ struct Ear<'a> {
 }
 
 impl Ear<'_> {
-    /// Notes what is said until the moment has come, or a phase has begun.
-    fn listen(&mut self, until: Instant, phase: Option<&str>) -> Result<(), Failure> {
+    /// Notes what is said until the moment has come, or what is aimed at has begun.
+    fn listen(&mut self, until: Instant, aim: Option<Aim>) -> Result<(), Failure> {
         loop {
             match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     self.note(line)?;
-                    if phase.is_some_and(|phase| phase == self.life.phase) {
+                    if aim.is_some_and(|aim| aim.has_begun(&self.life)) {
                         return Ok(());
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if phase.is_some() => {
+                Err(RecvTimeoutError::Timeout) if aim.is_some() => {
                     return Err(Failure(format!("nothing for {PATIENCE:?} after {:?}", self.life.phase)));
                 }
                 // The process is there and quiet, or has been killed and said all that it had to say.
@@ -126,6 +142,9 @@ impl Ear<'_> {
         }
         if [COMPACTING, COMPACTED].contains(&line.as_str()) {
             self.life.compacting = line == COMPACTING;
+            return Ok(());
+        }
+        if self.life.copies.note(&line, self.promised) {
             return Ok(());
         }
         let (newest, seq) = promise(self.promised, &line).ok_or(Failure(line))?;

@@ -3,9 +3,11 @@
 //! The child ([`child`]) has four writers. What it says on its standard output, one line a commit that was promised,
 //! is the oracle: it lies outside the store. After each kill the parent opens the store and checks ([`check`]) that
 //! every promised commit is there, that no commit is there by half, and that what is there is a prefix of the commits.
+//! The same must hold of the backups and restored stores ([`copies`]) that the child was making.
 
 pub mod check;
 pub mod child;
+mod copies;
 pub(crate) mod life;
 pub mod writer;
 
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::random::Random;
 use crate::{Failure, describe};
 use check::Findings;
+use life::Life;
 
 /// Threads that write, in the child.
 pub const WRITERS: u32 = 4;
@@ -44,6 +47,10 @@ const BY_LENGTH: Index<u8, Entry> = Index::new("by_length", |entry, out| {
 const LOG: Table<u64, (u32, u64)> = Table::new("log");
 /// The number of the newest entry of the log, in its only row.
 const COUNTER: Table<u8, u64> = Table::new("counter");
+/// What the last bulk act loaded, under its number.
+const BULK: Table<(u64, u64), Entry> = Table::new("bulk").indexes(&[&BY_SEQ]);
+/// Rows of one: more than go into the journal.
+const BULK_ROWS: u64 = 400;
 /// Writers below this one append to the log too.
 const LOGGED: u32 = 2;
 
@@ -75,19 +82,35 @@ pub struct Load {
     pub text_bytes: u64,
     /// The same of every fortieth row, which is to be kept in chunks; 0: none is.
     pub large_bytes: u64,
+    /// The first writer does a bulk act before each commit whose number this divides; 0: none.
+    pub bulk_every: u64,
 }
 
 impl Default for Load {
     /// Small rows, some forty of which share a page.
     fn default() -> Self {
-        Load { slots: 300, text_bytes: 320, large_bytes: 0 }
+        Load { slots: 300, text_bytes: 320, large_bytes: 0, bulk_every: 0 }
     }
 }
 
 impl Load {
-    /// Small rows, and some of 50 to 300 KiB.
-    pub(crate) fn with_large_rows() -> Self {
-        Load { large_bytes: 300 << 10, ..Load::default() }
+    /// Small rows, and some of 50 to 300 KiB, and bulk acts.
+    pub(crate) fn of_all_kinds() -> Self {
+        Load { large_bytes: 300 << 10, bulk_every: 25, ..Load::default() }
+    }
+
+    /// The numbers, as a child finds them on its command line.
+    pub(crate) fn words(self) -> [String; 8] {
+        let Load { slots, text_bytes, large_bytes, bulk_every } = self;
+        let options = [("slots", slots), ("text", text_bytes), ("large", large_bytes), ("bulk", bulk_every)];
+        let words = options.map(|(name, number)| [format!("--{name}"), number.to_string()]);
+        let [[a, b], [c, d], [e, f], [g, h]] = words;
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// The rows of a bulk act.
+    fn bulk_rows(self, act: u64) -> impl Iterator<Item = ((u64, u64), Entry)> {
+        (0..BULK_ROWS).map(move |at| ((act, at), Entry { seq: act * BULK_ROWS + at, text: format!("{at:>100}") }))
     }
 
     /// The entry of a commit: its text is known from its number, and has another length each time.
@@ -124,6 +147,25 @@ pub struct Plan {
     pub seed: u64,
     /// Compacts the store all the time.
     pub compact: bool,
+    /// Makes backups all the time, and restores them.
+    pub copies: bool,
+}
+
+/// Where a child works.
+#[derive(Debug)]
+struct Place {
+    folder: tempfile::TempDir,
+    store: PathBuf,
+    copies: Option<PathBuf>,
+}
+
+impl Place {
+    fn new(copies: bool) -> Result<Place, Failure> {
+        let folder = tempfile::tempdir()?;
+        let (store, copies) = (folder.path().join("store"), copies.then(|| folder.path().join("copies")));
+        copies.iter().try_for_each(std::fs::create_dir)?;
+        Ok(Place { folder, store, copies })
+    }
 }
 
 /// What a run did.
@@ -139,6 +181,14 @@ pub struct Summary {
     pub in_checkpoint: u64,
     /// Kills that came while the store was being compacted.
     pub in_compaction: u64,
+    /// Kills that came while a backup was being made.
+    pub in_backup: u64,
+    /// Kills that came while a backup was being restored.
+    pub in_restore: u64,
+    /// Copies that kills left behind whole.
+    pub copies_whole: u64,
+    /// Copies that kills left behind unfinished, and that said so.
+    pub copies_refused: u64,
     /// All that the checks found.
     pub findings: Findings,
 }
@@ -146,12 +196,28 @@ pub struct Summary {
 impl Summary {
     /// The run as `name value` lines.
     pub fn lines(&self) -> String {
-        let Summary { kills, promised, in_recovery, in_checkpoint, in_compaction, findings } = self;
-        format!(
-            "kills {kills}\npromised {promised}\nin_recovery {in_recovery}\nin_checkpoint {in_checkpoint}\n\
-             in_compaction {in_compaction}\n{}",
-            findings.lines()
-        )
+        let lines = [
+            ("kills", self.kills),
+            ("promised", self.promised),
+            ("in_recovery", self.in_recovery),
+            ("in_checkpoint", self.in_checkpoint),
+            ("in_compaction", self.in_compaction),
+            ("in_backup", self.in_backup),
+            ("in_restore", self.in_restore),
+            ("copies_whole", self.copies_whole),
+            ("copies_refused", self.copies_refused),
+        ];
+        lines.iter().map(|(name, count)| format!("{name} {count}\n")).collect::<String>() + &self.findings.lines()
+    }
+
+    fn count(&mut self, life: &Life) {
+        self.promised += life.promised;
+        self.in_recovery += u64::from(life.phase == phase::OPENING);
+        self.in_checkpoint += u64::from(life.phase == phase::CHECKPOINT);
+        self.in_compaction += u64::from(life.compacting);
+        self.in_backup += u64::from(life.copies.is_backing_up());
+        self.in_restore += u64::from(life.copies.is_restoring());
+        self.kills += 1;
     }
 }
 
@@ -159,29 +225,22 @@ impl Summary {
 pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     let mut summary = Summary::default();
     let mut promised = [0; WRITERS as usize];
-    let mut folder = tempfile::tempdir()?;
+    let mut place = Place::new(plan.copies)?;
     for kill in 0..plan.kills {
         if kill > 0 && kill.is_multiple_of(KILLS_A_STORE) {
-            folder = tempfile::tempdir()?;
+            place = Place::new(plan.copies)?;
             promised = [0; WRITERS as usize];
         }
         let mut random = Random::part(plan.seed, kill);
-        let life = life::write_and_kill(folder.path(), plan.compact, &mut random, &mut promised)?;
-        summary.promised += life.promised;
-        summary.in_recovery += u64::from(life.phase == phase::OPENING);
-        summary.in_checkpoint += u64::from(life.phase == phase::CHECKPOINT);
-        summary.in_compaction += u64::from(life.compacting);
-        summary.kills += 1;
-        let findings = match open(folder.path()) {
-            Ok(db) => look(db, &promised, kill.is_multiple_of(2)),
-            Err(error) => Err(Failure(format!("cannot open: {}", describe(&error)))),
-        };
+        let life = life::write_and_kill(&place, plan.compact, &mut random, &mut promised)?;
+        summary.count(&life);
+        let findings = look(&place, &life, &promised, kill.is_multiple_of(2), &mut summary);
         let explain = |what: String| {
-            let kept: PathBuf = folder.path().to_owned();
+            let kept = keep(place.folder.path());
             Failure(format!(
                 "{what}\nafter kill {kill} (seed {}), promised {promised:?}; the store is kept at {}",
                 plan.seed,
-                keep(&kept).display()
+                kept.display()
             ))
         };
         match findings {
@@ -193,11 +252,21 @@ pub fn run(plan: &Plan) -> Result<Summary, Failure> {
     Ok(summary)
 }
 
-/// Checks the store and leaves it, closed or just dropped.
-fn look(db: Db, promised: &[u64], close: bool) -> Result<Findings, Failure> {
-    let findings = check::check(&db, Load::with_large_rows(), promised)?;
+/// Checks the store and leaves it, closed or just dropped; then the copies of it.
+fn look(place: &Place, life: &Life, promised: &[u64], close: bool, summary: &mut Summary) -> Result<Findings, Failure> {
+    let load = Load::of_all_kinds();
+    let db = open(&place.store).map_err(|error| Failure(format!("cannot open: {}", describe(&error))))?;
+    let mut findings = check::check(&db, load, promised)?;
     if close {
         db.close()?;
+    } else {
+        drop(db);
+    }
+    if let Some(copies) = &place.copies {
+        let left = copies::look(copies, &life.copies, load)?;
+        summary.copies_whole += left.whole;
+        summary.copies_refused += left.refused;
+        findings += left.findings;
     }
     Ok(findings)
 }

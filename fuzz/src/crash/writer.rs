@@ -2,7 +2,7 @@
 
 use gangline::{Db, Durability, ErrorKind, Transaction};
 
-use super::{COUNTER, DATA, HEADS, LOG, LOG_LENGTH, LOGGED, Load, PAIRS};
+use super::{BULK, COUNTER, DATA, HEADS, LOG, LOG_LENGTH, LOGGED, Load, PAIRS};
 use crate::random::Random;
 use crate::{Failure, describe};
 
@@ -51,6 +51,9 @@ impl Writers<'_> {
                 true => Durability::Immediate,
                 false => Durability::Eventual,
             };
+            if let Some(act) = act_before(self.load, writer, seq) {
+                load_in_bulk(db, self.load, act).map_err(|error| failed(seq, error))?;
+            }
             let committed = db.transact(|tx| {
                 tx.durability(durability)?;
                 commit_of(tx, self.load, writer, seq)
@@ -67,6 +70,20 @@ impl Writers<'_> {
         }
         Ok(())
     }
+}
+
+/// The bulk act that a writer does before a commit.
+fn act_before(load: Load, writer: u32, seq: u64) -> Option<u64> {
+    (writer == 0 && load.bulk_every > 0 && seq.is_multiple_of(load.bulk_every)).then(|| seq / load.bulk_every)
+}
+
+/// Puts the rows of an act in the place of those of the one before.
+fn load_in_bulk(db: &Db, load: Load, act: u64) -> gangline::Result<()> {
+    // It may have been done by half before a kill.
+    db.remove_range(BULK, (act, 0)..)?;
+    db.bulk_load(BULK, load.bulk_rows(act))?;
+    db.remove_range(BULK, ..(act, 0))?;
+    Ok(())
 }
 
 fn commit_of(tx: &Transaction, load: Load, writer: u32, seq: u64) -> gangline::Result<()> {
@@ -87,5 +104,8 @@ fn commit_of(tx: &Transaction, load: Load, writer: u32, seq: u64) -> gangline::R
 
 #[cfg(test)]
 pub(crate) fn commit_for_test(db: &Db, load: Load, writer: u32, seq: u64) -> gangline::Result<()> {
+    if let Some(act) = act_before(load, writer, seq) {
+        load_in_bulk(db, load, act)?;
+    }
     db.transact(|tx| commit_of(tx, load, writer, seq))
 }

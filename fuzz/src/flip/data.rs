@@ -15,10 +15,6 @@ use crate::fill::fill;
 pub(super) const ROWS: u64 = 24_000;
 /// Commits after the load.
 pub(super) const LATER: u64 = 400;
-/// How often the rows are written before: enough that the journal does not reach back to the first commit, so that a
-/// repair needs the pages.
-const ROUNDS_BEFORE: u64 = 3;
-
 pub(super) const ITEMS: Table<u64, Item> = Table::new("items");
 /// The number of the last commit, in its only row.
 pub(super) const COUNT: Table<u8, u64> = Table::new("count");
@@ -37,7 +33,7 @@ impl Item {
 
     fn of(key: u64, commit: u64) -> Item {
         let fill = char::from(b'a' + ((key + commit) % 26) as u8);
-        Item { commit, text: std::iter::repeat_n(fill, 300 + (key * 31 + commit) as usize % 200).collect() }
+        Item { commit, text: std::iter::repeat_n(fill, 40 + (key * 31 + commit) as usize % 40).collect() }
     }
 }
 
@@ -56,18 +52,27 @@ pub(super) fn expected(commits: u64) -> Vec<Item> {
     rows
 }
 
+/// Pages of few rows, and of few bytes, since the whole store is copied for each damage.
+fn options() -> Options {
+    Options::new().segment_rows(12)
+}
+
 /// How the store is opened, to be damaged and to be looked at.
 pub(super) fn open(store: &Path) -> gangline::Result<Db> {
-    Options::new().segment_rows(48).journal_bytes(64 << 20).create(false).open(store)
+    options().create(false).open(store)
 }
 
 /// Makes the store, and closes it or ends the process.
 pub fn make(store: &Path, close: bool) -> Result<(), Failure> {
-    let options = Options::new().segment_rows(48).journal_bytes(64 << 20).durability(Durability::Eventual);
-    let db = options.open(store)?;
-    for round in (0..=ROUNDS_BEFORE).rev() {
-        fill(&db, ITEMS, ROWS, |key| Item::of(key, round << 32))?;
-    }
+    let open = || options().durability(Durability::Eventual).open(store);
+    // The rows are written twice, and the journal begins anew between: so it does not reach back to the first commit,
+    // and a repair needs the pages.
+    let db = open()?;
+    fill(&db, ITEMS, ROWS, |key| Item::of(key, 1 << 32))?;
+    db.close()?;
+    let db = open()?;
+    fill(&db, ITEMS, ROWS, |key| Item::of(key, 0))?;
+    db.checkpoint()?;
     let journal = store.join("journal/0000000001.journal");
     if journal.exists() {
         return Err(Failure(format!("{} still has the first commits", journal.display())));

@@ -304,10 +304,8 @@ fn work(waiting: &Mutex<Receiver<Job>>, results: &Sender<(Job, Result<Ending, Fa
 /// Has a child look at an image.
 pub(crate) fn look(job: &Job) -> Result<Ending, Failure> {
     let promised = job.promised.map(|seq| seq.to_string()).join(",");
-    let [slots, text] = [job.load.slots, job.load.text_bytes].map(|number| number.to_string());
-    let words = ["power-look", "--slots", &slots, "--text", &text, "--promised", &promised, "--store"];
-    let mut child = trial::ourselves(&words)?;
-    child.arg(job.slot.join(STORE));
+    let mut child = trial::ourselves(&["power-look", "--promised", &promised, "--store"])?;
+    child.arg(job.slot.join(STORE)).args(job.load.words());
     if job.go_on {
         child.arg("--go-on");
     }
@@ -317,11 +315,12 @@ pub(crate) fn look(job: &Job) -> Result<Ending, Failure> {
     trial::run(&mut child, PATIENCE)
 }
 
-/// Rows that fill pages of so many KiB: many small ones, or each a page of its own, as large as a page can be.
+/// Rows that fill pages of so many KiB: many small ones and some that are kept in chunks, or each a page of its own, as
+/// large as a page can be. Bulk acts are among them.
 pub(crate) fn load_of(page: u64) -> Load {
     match page {
-        7 => Load { slots: 60, text_bytes: 4_900, large_bytes: 0 },
-        _ => Load { slots: 150, text_bytes: 1_200, large_bytes: 0 },
+        7 => Load { slots: 60, text_bytes: 4_900, large_bytes: 0, bulk_every: 60 },
+        _ => Load { slots: 150, text_bytes: 1_200, large_bytes: 60 << 10, bulk_every: 60 },
     }
 }
 

@@ -48,12 +48,9 @@ impl Round {
         let (base, root) = (folder.join("base"), folder.join("watched"));
         std::fs::create_dir_all(&base)?;
         copy_folder(&base, &root)?;
-        let [slots, text, commits] =
-            [how.load.slots, how.load.text_bytes, how.commits].map(|number| number.to_string());
-        let seed = random.next().to_string();
-        let words = [how.command, "--slots", &slots, "--text", &text, "--commits", &commits, "--seed", &seed, "--root"];
-        let mut child = trial::ourselves(&words)?;
-        child.arg(&root);
+        let (commits, seed) = (how.commits.to_string(), random.next().to_string());
+        let mut child = trial::ourselves(&[how.command, "--commits", &commits, "--seed", &seed, "--root"])?;
+        child.arg(&root).args(how.load.words());
         if how.defaults {
             child.env(UNREINED, "1");
         }
@@ -66,7 +63,8 @@ impl Round {
             other => return Err(Failure(format!("the recorded child did not end well: {other:?}"))),
         };
         let promised = how.promised.map(|seq| seq.to_string()).join(",");
-        std::fs::write(folder.join("round"), format!("{slots} {text} {promised}"))?;
+        let Load { slots, text_bytes, large_bytes, bulk_every } = how.load;
+        std::fs::write(folder.join("round"), format!("{slots} {text_bytes} {large_bytes} {bulk_every} {promised}"))?;
         let round = Round { said, ..Round::load(folder)? };
         // Once for each trace: nothing was missed.
         let mut disk = round.disk()?;
@@ -81,7 +79,7 @@ impl Round {
         let strange = || Failure(format!("{} has no round", folder.display()));
         let mut words = text.split(' ');
         let mut number = || words.next().and_then(|word| word.parse().ok()).ok_or_else(strange);
-        let load = Load { slots: number()?, text_bytes: number()?, large_bytes: 0 };
+        let load = Load { slots: number()?, text_bytes: number()?, large_bytes: number()?, bulk_every: number()? };
         let promised = words.next().and_then(promises).ok_or_else(strange)?;
         let trace = Trace::read(&folder.join("trace"))?;
         Ok(Round { folder: folder.to_owned(), load, promised, trace, said: String::new() })

@@ -23,6 +23,7 @@ mod float;
 mod numbers;
 mod prefix;
 mod show;
+mod stored;
 mod text;
 mod tuples;
 #[cfg(feature = "uuid")]
@@ -37,6 +38,7 @@ pub(crate) use encoded::{decode_key, encode_key, entry_bounds, key_bounds, narro
 pub use float::TotalF64;
 pub use prefix::{First, Prefix};
 pub(crate) use show::show_key;
+pub(crate) use stored::read_key;
 pub use via::KeyVia;
 
 /// A type that can be the key of a table or an index.

@@ -1,20 +1,14 @@
-//! Encoded keys as text, by the shape of their table: for dumps and errors, where the program's types are not known.
+//! Encoded keys as text, by the shape of their table: for errors, where the program's types are not known.
 
-use super::{Key, TotalF64};
+use super::read_key;
+use crate::codec::StoredValue;
 
 /// Longest text of a key, in characters.
 const SHOWN_CHARS: usize = 80;
-/// Options and tuples within each other that are followed.
-const DEPTH: u32 = 16;
 
-/// A key of this shape as a program would write it: `7`, `(7, "ann")`. Bytes in hex where they are no such key, as the
-/// low key of a segment need not be.
+/// A key of this shape as a program would write it: `7`, `(7, "ann")`. Bytes in hex where they are no such key.
 pub(crate) fn show_key(shape: &str, key: &[u8]) -> String {
-    let (mut shape, mut bytes, mut text) = (shape, key, String::new());
-    let shown = show(&mut shape, &mut bytes, &mut text, DEPTH);
-    if shown.is_none() || !shape.is_empty() || !bytes.is_empty() {
-        text = hex(key);
-    }
+    let mut text = read_key(shape, key).map_or_else(|| hex(key), |value| show(&value));
     if let Some((end, _)) = text.char_indices().nth(SHOWN_CHARS) {
         text.truncate(end);
         text.push('…');
@@ -27,86 +21,16 @@ fn hex(bytes: &[u8]) -> String {
     "0x".chars().chain(digits.map(|digit| char::from_digit(digit.into(), 16).unwrap_or('?'))).collect()
 }
 
-/// Reads one key off the front of `bytes` and its shape off the front of `shape`.
-fn show(shape: &mut &str, bytes: &mut &[u8], out: &mut String, depth: u32) -> Option<()> {
-    let depth = depth.checked_sub(1)?;
-    let end = shape.find(['(', ')', ',']).unwrap_or(shape.len());
-    let (word, rest) = shape.split_at(end);
-    *shape = rest;
-    match word {
-        "u8" => out.push_str(&u8::decode(bytes)?.to_string()),
-        "u16" => out.push_str(&u16::decode(bytes)?.to_string()),
-        "u32" => out.push_str(&u32::decode(bytes)?.to_string()),
-        "u64" => out.push_str(&u64::decode(bytes)?.to_string()),
-        "u128" => out.push_str(&u128::decode(bytes)?.to_string()),
-        "i8" => out.push_str(&i8::decode(bytes)?.to_string()),
-        "i16" => out.push_str(&i16::decode(bytes)?.to_string()),
-        "i32" => out.push_str(&i32::decode(bytes)?.to_string()),
-        "i64" => out.push_str(&i64::decode(bytes)?.to_string()),
-        "i128" => out.push_str(&i128::decode(bytes)?.to_string()),
-        "bool" => out.push_str(&bool::decode(bytes)?.to_string()),
-        "char" => out.push_str(&format!("{:?}", char::decode(bytes)?)),
-        "f64" => out.push_str(&format!("{:?}", f64::from(TotalF64::decode(bytes)?))),
-        "string" => out.push_str(&format!("{:?}", String::decode(bytes)?)),
-        "bytes" => out.push_str(&hex(&Vec::<u8>::decode(bytes)?)),
-        "uuid" => out.push_str(&hex(bytes.split_off(..16)?)),
-        "array" => {
-            let (length, rest) = shape.strip_prefix("(u8,")?.split_once(')')?;
-            *shape = rest;
-            out.push_str(&hex(bytes.split_off(..length.parse::<usize>().ok()?)?));
-        }
-        "option" => show_option(shape, bytes, out, depth)?,
-        "reverse" => {
-            *shape = shape.strip_prefix('(')?;
-            let turned: Vec<u8> = bytes.iter().map(|byte| !byte).collect();
-            let mut rest = &turned[..];
-            show(shape, &mut rest, out, depth)?;
-            bytes.split_off(..turned.len() - rest.len())?;
-            *shape = shape.strip_prefix(')')?;
-        }
-        "" => show_tuple(shape, bytes, out, depth)?,
-        _ => return None,
-    }
-    Some(())
-}
-
-fn show_option(shape: &mut &str, bytes: &mut &[u8], out: &mut String, depth: u32) -> Option<()> {
-    let inside = shape.strip_prefix('(')?;
-    *shape = inside;
-    match bytes.split_off_first()? {
-        0 => {
-            out.push_str("None");
-            let mut open = 1;
-            let end = inside.find(|c| {
-                open += i32::from(c == '(') - i32::from(c == ')');
-                open == 0
-            })?;
-            *shape = &inside[end..];
-        }
-        1 => {
-            out.push_str("Some(");
-            show(shape, bytes, out, depth)?;
-            out.push(')');
-        }
-        _ => return None,
-    }
-    *shape = shape.strip_prefix(')')?;
-    Some(())
-}
-
-fn show_tuple(shape: &mut &str, bytes: &mut &[u8], out: &mut String, depth: u32) -> Option<()> {
-    let mut before = "(";
-    *shape = shape.strip_prefix('(')?;
-    loop {
-        out.push_str(before);
-        show(shape, bytes, out, depth)?;
-        if let Some(rest) = shape.strip_prefix(',') {
-            (*shape, before) = (rest, ", ");
-            continue;
-        }
-        *shape = shape.strip_prefix(')')?;
-        out.push(')');
-        return Some(());
+fn show(value: &StoredValue) -> String {
+    match value {
+        StoredValue::Char(value) => format!("{value:?}"),
+        StoredValue::F64(value) => format!("{value:?}"),
+        StoredValue::Text(value) => format!("{value:?}"),
+        StoredValue::Bytes(value) => hex(value),
+        StoredValue::Option(None) => "None".to_owned(),
+        StoredValue::Option(Some(value)) => format!("Some({})", show(value)),
+        StoredValue::List(parts) => format!("({})", parts.iter().map(show).collect::<Vec<_>>().join(", ")),
+        plain => plain.to_string(),
     }
 }
 
@@ -115,7 +39,7 @@ mod tests {
     use std::cmp::Reverse;
 
     use super::*;
-    use crate::codec::encode_key;
+    use crate::codec::{Key, TotalF64, encode_key};
 
     fn shown<K: Key>(key: K::Ref<'_>) -> String {
         let mut shape = String::new();

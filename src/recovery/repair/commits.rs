@@ -1,6 +1,6 @@
 //! What the journal still has, before any of it is applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -16,6 +16,8 @@ pub(super) struct Commits {
     runs: Vec<RangeInclusive<u64>>,
     /// The newest definition of each table that a commit made.
     pub(super) definitions: BTreeMap<u32, Definition>,
+    /// The segments that bulk acts made, by table and id, with the commit of each.
+    made: BTreeMap<(u32, u64), u64>,
 }
 
 impl Commits {
@@ -23,8 +25,16 @@ impl Commits {
         let mut commits = Commits::default();
         journal::salvage(folder, 0, &mut |commit, bytes| {
             commits.add(commit);
-            if let Ok(Record::Tables(definitions)) = read_record(commit, bytes) {
-                commits.definitions.extend(definitions.into_iter().map(|definition| (definition.id, definition)));
+            match read_record(commit, bytes) {
+                Ok(Record::Tables(definitions)) => {
+                    commits.definitions.extend(definitions.into_iter().map(|definition| (definition.id, definition)));
+                }
+                Ok(Record::Bulk(bulk)) => commits.made.extend(
+                    bulk.splices
+                        .iter()
+                        .flat_map(|splice| splice.made.iter().map(|made| ((splice.table, made.id), commit))),
+                ),
+                _ => {}
             }
             Ok(())
         })?;
@@ -36,6 +46,11 @@ impl Commits {
             Some(run) if *run.end() + 1 == commit => *run = *run.start()..=commit,
             _ => self.runs.push(commit..=commit),
         }
+    }
+
+    /// The segments that acts after this commit made: what was written for them is not in the pages before.
+    pub(super) fn made_after(&self, commit: u64) -> BTreeSet<(u32, u64)> {
+        self.made.iter().filter(|(_, of)| **of > commit).map(|(segment, _)| *segment).collect()
     }
 
     /// Whether every commit after this one is there, at least up to `newest`.

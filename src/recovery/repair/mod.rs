@@ -7,11 +7,12 @@
 //! 2. From the root down, checksums say which of them are [in force](structure). Where a page is lost, or what names it,
 //!    the keys and commit numbers of all pages that are left [decide](search).
 //! 3. The rows are [written](salvage) into a new database by ordinary commits, as bytes; then what the journal has of later
-//!    commits, whole record for whole record.
+//!    commits, whole record for whole record, [bulk acts](bulk) among them.
 //! 4. The new store is closed, opened, verified, and gets its name. The [report](report) says what is lost or doubtful.
 //!
 //! No type of the program is needed.
 
+mod bulk;
 mod carve;
 mod commits;
 mod report;
@@ -37,7 +38,7 @@ use super::verify::VerifyReport;
 use crate::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{Durability, Options};
-use crate::storage::{FileLayer, LockFile, OsFiles, Slots, names, raw_files};
+use crate::storage::{FileLayer, LockFile, OsFiles, Slots, names, raw_files, settled};
 
 /// Memory for pages of the new store.
 const CACHE_BYTES: usize = 64 << 20;
@@ -81,7 +82,7 @@ const JOURNAL_BYTES: u64 = 64 << 20;
 #[track_caller]
 pub fn repair(damaged: impl AsRef<Path>, into: impl AsRef<Path>) -> Result<RepairReport> {
     context::check_free("repair", Location::caller())?;
-    let (damaged, into) = (damaged.as_ref(), into.as_ref());
+    let (damaged, into) = (&*settled(damaged.as_ref())?, into.as_ref());
     let files: Arc<dyn FileLayer> = Arc::new(OsFiles);
     let folders = check_store(damaged)?;
     check_target(damaged, into)?;
@@ -138,9 +139,11 @@ fn salvage_all(salvage: &mut Salvage<'_>, damaged: &Path, carved: &Carved, slots
         damages.push(damage(&root, 0, "the root file is missing"));
     }
     damages.extend(carved.unreadable.iter().map(|(file, offset)| damage(file, *offset, "it cannot be read")));
+    // Without a root nobody knows which of them are in the pages already.
+    let later = structure.last_commit.map(|last| commits.made_after(last)).unwrap_or_default();
     for mut plan in structure.tables {
         plan.definition = plan.definition.or_else(|| commits.definitions.remove(&plan.id));
-        salvage.table(plan)?;
+        salvage.table(plan, &later)?;
     }
     let in_journal = salvage.journal(&journal, structure.last_commit)?;
     damages.extend(in_journal.damages);

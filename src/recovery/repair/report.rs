@@ -15,9 +15,9 @@ pub struct RepairReport {
     pub indexes: Vec<String>,
     /// Damaged places of the old store's files.
     pub damages: Vec<FileDamage>,
-    /// Commits of which the record in the journal is lost, as far as their numbers are known, and bulk acts since the last
-    /// checkpoint ([`Db::bulk_load`](crate::Db::bulk_load), `remove_range`, migrations), which are not repeated. What came
-    /// after them is in the new store all the same.
+    /// Commits of which the record in the journal is lost, as far as their numbers are known, and, where the root is lost,
+    /// bulk acts ([`Db::bulk_load`](crate::Db::bulk_load), `remove_range`, migrations) of which a page is: the
+    /// damages say what those would have changed. What came after them is in the new store all the same.
     pub lost_commits: Vec<RangeInclusive<u64>>,
     /// The end of the journal is damaged, so that the last commits may be lost; how many is not known.
     pub may_lack_last_commits: bool,

@@ -1,6 +1,6 @@
 //! Salvage: the rows of a damaged store, as they were at its last checkpoint and then as its journal goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::txn::{Engine, RawWriter, Record, read_record};
 
 /// Writes what is saved into a new database.
 pub(super) struct Salvage<'a> {
-    engine: &'a Engine,
-    writer: RawWriter<'a>,
-    carved: &'a Carved,
+    pub(super) engine: &'a Engine,
+    pub(super) writer: RawWriter<'a>,
+    pub(super) carved: &'a Carved,
     /// The tables of the new database by their numbers in the old one, with what is wrong with them.
     pub(super) tables: BTreeMap<u32, Saved>,
     /// The names of the old store's indexes. They are not saved: their entries follow from the rows, and those that are
@@ -57,43 +57,44 @@ impl<'a> Salvage<'a> {
         Salvage { engine, writer: RawWriter::new(engine), carved, tables, indexes }
     }
 
-    /// Writes the rows of a table as of the last checkpoint.
-    pub(super) fn table(&mut self, plan: TablePlan) -> Result<()> {
+    /// Writes the rows of a table as of the last checkpoint. `later` has the segments, by table and id, of acts since:
+    /// what was written for those is not looked at.
+    pub(super) fn table(&mut self, plan: TablePlan, later: &BTreeSet<(u32, u64)>) -> Result<()> {
         if is_index(plan.id) {
             self.leave_out(plan.id, plan.definition);
             return Ok(());
         }
         let core = self.make_table(plan.id, plan.definition)?;
+        let is_of_then = |segment| !later.contains(&(plan.id, segment));
         let mut versions = None;
         let mut ranges = Vec::new();
         for part in &plan.parts {
-            let range = (&*part.low, part.high.as_deref());
-            let counts = match &part.holds {
-                Holds::Unknown(_, counts) => *counts,
-                Holds::Page(stored) | Holds::LastPage(stored) => {
-                    if let Some(page) =
-                        listed_page(self.carved, plan.id, stored.address, (stored.rows, stored.checksum))
-                    {
-                        self.page(&core, &page)?;
-                        if matches!(part.holds, Holds::LastPage(_)) {
-                            ranges.extend(self.behind(&core, plan.id, &page, range, &mut versions)?);
-                        }
-                        continue;
-                    }
-                    Some((u64::from(stored.rows), stored.checksum))
+            if let Some(page) = self.listed(plan.id, &part.holds) {
+                self.page(&core, &page)?;
+                if matches!(part.holds, Holds::LastPage(_)) {
+                    let range = (&*part.low, part.high.as_deref());
+                    let versions = versions.get_or_insert_with(|| Versions::new(self.carved, plan.id));
+                    ranges.extend(self.behind(&core, plan.id, &page, range, versions, &is_of_then)?);
                 }
-            };
-            let versions = versions.get_or_insert_with(|| Versions::new(self.carved, plan.id));
-            let found = self.search(&core, versions, range, &|_| true)?;
-            if counts != Some((found.rows, found.checksum)) {
-                let cause = self.cause(plan.id, part);
-                ranges.push(damaged_range(&core, range, counts.map(|(rows, _)| rows), found.rows, cause));
+                continue;
             }
+            let versions = versions.get_or_insert_with(|| Versions::new(self.carved, plan.id));
+            ranges.extend(self.search_part(&core, plan.id, versions, part, &is_of_then)?);
         }
         if let Some(saved) = self.tables.get_mut(&plan.id) {
             saved.ranges = ranges;
         }
         self.writer.finish()
+    }
+
+    /// The page of a part, if it is known and left.
+    pub(super) fn listed(&self, table: u32, holds: &Holds) -> Option<PageBytes> {
+        match holds {
+            Holds::Page(stored) | Holds::LastPage(stored) => {
+                listed_page(self.carved, table, stored.address, (stored.rows, stored.checksum))
+            }
+            Holds::Unknown(..) => None,
+        }
     }
 
     fn page(&mut self, core: &Arc<TableCore>, page: &PageBytes) -> Result<()> {
@@ -108,17 +109,35 @@ impl<'a> Salvage<'a> {
         table: u32,
         page: &PageBytes,
         (low, high): Range<'_>,
-        versions: &mut Option<Versions>,
+        versions: &Versions,
+        is_of_then: &dyn Fn(u64) -> bool,
     ) -> Result<Option<DamagedRange>> {
-        let versions = versions.get_or_insert_with(|| Versions::new(self.carved, table));
         // The least key behind the last one.
         let low = page.len().checked_sub(1).map_or(low.to_vec(), |last| [page.key(last), &[0]].concat());
         let carved = self.carved;
-        let is_unknown =
-            |segment| !carved.entries.contains_key(&(table, segment)) && !carved.gone.contains_key(&(table, segment));
+        let is_unknown = |segment| {
+            let id = (table, segment);
+            !carved.entries.contains_key(&id) && !carved.gone.contains_key(&id) && is_of_then(segment)
+        };
         let found = self.search(core, versions, (&low, high), &is_unknown)?;
         let cause = || "no directory entry names these pages".to_owned();
         Ok((found.rows > 0).then(|| damaged_range(core, (&low, high), None, found.rows, cause())))
+    }
+
+    /// Writes what is found of a part whose page is not left. What is wrong with it, unless all of it was found.
+    pub(super) fn search_part(
+        &mut self,
+        core: &Arc<TableCore>,
+        table: u32,
+        versions: &Versions,
+        part: &Part,
+        of_segment: &dyn Fn(u64) -> bool,
+    ) -> Result<Option<DamagedRange>> {
+        let (range, counts) = ((&*part.low, part.high.as_deref()), part.holds.counts());
+        let found = self.search(core, versions, range, of_segment)?;
+        let is_all = counts == Some((found.rows, found.checksum));
+        let damaged = || damaged_range(core, range, counts.map(|(rows, _)| rows), found.rows, self.cause(table, part));
+        Ok((!is_all).then(damaged))
     }
 
     fn search(
@@ -173,13 +192,16 @@ impl<'a> Salvage<'a> {
                     let core = self.table_of(row.table)?;
                     self.writer.write(&core, row.key, row.row)
                 }),
-                // What it did lies in pages that no root names yet. They are not looked for: it counts as lost.
-                Ok(Record::Bulk(_)) => {
-                    let what = format!(
-                        "commit {commit} loaded, removed or migrated rows in bulk, which repair does not repeat"
-                    );
-                    damages.push(FileDamage { file: folder.to_owned(), offset: 0, what });
-                    lost.push(commit..=commit);
+                Ok(Record::Bulk(bulk)) => {
+                    // Without a root it may be older than the pages that were found, and its own be gone.
+                    if !self.bulk(&bulk, after.is_none())? {
+                        let what = format!(
+                            "pages of commit {commit}, a bulk act, are lost; it is left out: {}",
+                            self.describe(&bulk)
+                        );
+                        damages.push(FileDamage { file: folder.to_owned(), offset: 0, what });
+                        lost.push(commit..=commit);
+                    }
                     Ok(())
                 }
                 // Its checksums are right, so it is none of ours.
@@ -205,7 +227,7 @@ impl<'a> Salvage<'a> {
         Ok(InJournal { damages, lost, end_is_lost: found.end_is_lost })
     }
 
-    fn leave_out(&mut self, index: u32, definition: Option<Definition>) {
+    pub(super) fn leave_out(&mut self, index: u32, definition: Option<Definition>) {
         let name = definition.map_or_else(|| format!("index-{}", index - FIRST_INDEX), |definition| definition.name);
         self.indexes.insert(index, name);
     }
@@ -223,7 +245,7 @@ impl<'a> Salvage<'a> {
         }
     }
 
-    fn table_of(&mut self, id: u32) -> Result<Arc<TableCore>> {
+    pub(super) fn table_of(&mut self, id: u32) -> Result<Arc<TableCore>> {
         match self.tables.get(&id) {
             Some(saved) => Ok(Arc::clone(&saved.core)),
             None => self.make_table(id, None),
@@ -251,7 +273,7 @@ impl<'a> Salvage<'a> {
     }
 }
 
-fn is_index(table: u32) -> bool {
+pub(super) fn is_index(table: u32) -> bool {
     table >= FIRST_INDEX
 }
 

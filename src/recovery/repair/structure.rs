@@ -17,6 +17,7 @@ use crate::table::entry::{
     ListedPage, catalog_key, counts, decode_definition, directory_key, open_catalog_part, open_page_list,
 };
 use crate::table::page::{PageAddress, StoredPage};
+use crate::table::segment::StoredSegment;
 use crate::table::table_core::Definition;
 
 /// Versions of a page list that are tried: ids are given again after a crash.
@@ -58,6 +59,16 @@ pub(super) enum Holds {
     LastPage(StoredPage),
     /// What named the pages is lost, for this reason; rows and checksum, where the directory still has them.
     Unknown(String, Option<(u64, u64)>),
+}
+
+impl Holds {
+    /// Rows and checksum, where they are known.
+    pub(super) fn counts(&self) -> Option<(u64, u64)> {
+        match self {
+            Holds::Page(stored) | Holds::LastPage(stored) => Some((u64::from(stored.rows), stored.checksum)),
+            Holds::Unknown(_, counts) => *counts,
+        }
+    }
 }
 
 /// A directory entry with its page list, if that is whole.
@@ -124,7 +135,7 @@ fn newest(carved: &Carved, limit: u64) -> BTreeMap<(u32, u64), &Entry> {
         }
         // A checkpoint that was cut off has a number that is given again: what has its page list is the one that counts.
         let same = || entries.iter().filter(|entry| entry.entry.checkpoint == checkpoint);
-        let whole = same().find(|entry| same().count() == 1 || page_list(carved, entry).is_ok());
+        let whole = same().find(|entry| same().count() == 1 || list_of(carved, entry).is_ok());
         newest.extend(whole.or(same().next()).map(|entry| (*key, entry)));
     }
     newest
@@ -146,7 +157,7 @@ fn state_of<'a>(carved: &Carved, limit: u64, entries: impl Iterator<Item = &'a E
 fn with_lists<'a>(carved: &Carved, entries: impl Iterator<Item = &'a Entry>) -> Segments<'a> {
     let mut segments = Segments::new();
     for entry in entries {
-        let pages = page_list(carved, entry);
+        let pages = list_of(carved, entry);
         segments.entry(entry.entry.table).or_default().push(Chosen { entry, pages });
     }
     segments.values_mut().for_each(|segments| segments.sort_by(|a, b| a.low().cmp(b.low())));
@@ -168,18 +179,17 @@ impl Chosen<'_> {
     }
 }
 
-/// The page list of a segment, if all of it is left and counts what the directory says.
-fn page_list(carved: &Carved, entry: &Entry) -> Result<Vec<ListedPage>, String> {
-    let entry = &entry.entry;
+/// The page list of a segment, if all of it is left and counts what is said of the segment.
+fn page_list(carved: &Carved, (table, segment): (u32, u64), stored: &StoredSegment) -> Result<Vec<ListedPage>, String> {
     let mut versions = vec![Vec::new()];
-    for id in &entry.stored.lists {
-        let owner = (entry.table, PageAddress { segment: entry.segment, page: *id });
+    for id in &stored.lists {
+        let owner = (table, PageAddress { segment, page: *id });
         let mut longer = Vec::new();
         for place in carved.places(owner) {
             let bytes = carved.bytes(&place);
             for before in &versions {
                 let mut pages = before.clone();
-                if open_page_list(entry.table, entry.segment, *id, &bytes, &mut pages).is_ok() {
+                if open_page_list(table, segment, *id, &bytes, &mut pages).is_ok() {
                     longer.push(pages);
                 }
             }
@@ -187,15 +197,42 @@ fn page_list(carved: &Carved, entry: &Entry) -> Result<Vec<ListedPage>, String> 
         if longer.is_empty() {
             let place = carved.damage_of(owner);
             let place = place.map_or_else(String::new, |(file, at)| format!(", {} offset {at}", file.display()));
-            return Err(format!("page list {id} of segment {} is damaged or missing{place}", entry.segment));
+            return Err(format!("page list {id} of segment {segment} is damaged or missing{place}"));
         }
         longer.truncate(MAX_VERSIONS);
         versions = longer;
     }
-    let counts_right =
-        |pages: &Vec<ListedPage>| counts(pages) == (entry.stored.rows, entry.stored.checksum) && !pages.is_empty();
+    let counts_right = |pages: &Vec<ListedPage>| counts(pages) == (stored.rows, stored.checksum) && !pages.is_empty();
     let right = versions.into_iter().find(counts_right);
-    right.ok_or_else(|| format!("the page list of segment {} is not the one of the directory", entry.segment))
+    right.ok_or_else(|| format!("the page list of segment {segment} is not the one that was written last"))
+}
+
+fn list_of(carved: &Carved, Entry { entry, .. }: &Entry) -> Result<Vec<ListedPage>, String> {
+    page_list(carved, (entry.table, entry.segment), &entry.stored)
+}
+
+/// The parts of a segment that is in no directory yet, and of which the journal says what it has.
+pub(super) fn stored_parts(
+    carved: &Carved,
+    segment: (u32, u64),
+    stored: &StoredSegment,
+    low: KeyBuf,
+    high: Option<KeyBuf>,
+) -> Vec<Part> {
+    match page_list(carved, segment, stored) {
+        Ok(pages) => page_parts(pages, low, high).collect(),
+        Err(why) => vec![Part { low, high, holds: Holds::Unknown(why, Some((stored.rows, stored.checksum))) }],
+    }
+}
+
+/// One part a page.
+fn page_parts(pages: Vec<ListedPage>, low: KeyBuf, high: Option<KeyBuf>) -> impl Iterator<Item = Part> {
+    let highs: Vec<Option<KeyBuf>> = pages.iter().skip(1).map(|page| Some(page.low.clone())).chain([high]).collect();
+    pages.into_iter().zip(highs).enumerate().map(move |(number, (page, high))| {
+        // The first page takes all keys from the segment's low key on.
+        let low = if number == 0 { low.clone() } else { page.low };
+        Part { low, high, holds: Holds::Page(page.stored) }
+    })
 }
 
 /// Takes out the entries of segments whose keys a newer one has: those of segments that were merged, where the note is
@@ -289,17 +326,12 @@ fn parts(segments: Vec<Chosen<'_>>, is_proved: bool) -> Vec<Part> {
             Ok(mut pages) => {
                 // Of an old entry, what a newer segment has since is not its own any more.
                 pages.retain(|page| high.is_none_or(|high| page.low < *high));
-                let mut highs = pages.iter().skip(1).map(|page| Some(page.low.clone())).collect::<Vec<_>>();
-                highs.push(high.cloned());
-                let last = pages.len().saturating_sub(1);
-                for (number, (page, high)) in pages.into_iter().zip(highs).enumerate() {
-                    // The first page takes all keys from the segment's low key on.
-                    let low = if number == 0 { lows[at].clone() } else { page.low };
-                    let holds = match number == last && !is_proved {
-                        true => Holds::LastPage(page.stored),
-                        false => Holds::Page(page.stored),
-                    };
-                    parts.push(Part { low, high, holds });
+                parts.extend(page_parts(pages, lows[at].clone(), high.cloned()));
+                if !is_proved
+                    && let Some(Part { holds, .. }) = parts.last_mut()
+                    && let Holds::Page(stored) = *holds
+                {
+                    *holds = Holds::LastPage(stored);
                 }
             }
         }
@@ -311,7 +343,6 @@ fn parts(segments: Vec<Chosen<'_>>, is_proved: bool) -> Vec<Part> {
 mod tests {
     use super::*;
     use crate::table::entry::{DirectoryEntry, page_list_bodies, seal_directory_entry, seal_page_list};
-    use crate::table::segment::StoredSegment;
 
     /// The frames of a segment: its directory entry and its page list, of pages with these low keys.
     fn segment(id: u64, checkpoint: u64, lows: &[&[u8]]) -> Vec<u8> {

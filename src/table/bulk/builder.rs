@@ -52,11 +52,11 @@ impl Allowance {
 /// A segment that is in no directory yet.
 #[derive(Debug)]
 pub(crate) struct Made {
-    pub(super) id: u64,
+    pub(crate) id: u64,
     /// Its first key.
-    pub(super) low: KeyBuf,
-    pub(super) rows: u64,
-    pub(super) pages: MadePages,
+    pub(crate) low: KeyBuf,
+    pub(crate) rows: u64,
+    pub(crate) pages: MadePages,
 }
 
 /// Where the pages of such a segment are.

@@ -17,9 +17,9 @@ mod sorting;
 mod splice;
 mod wire;
 
-pub(crate) use builder::{Allowance, Builder};
+pub(crate) use builder::{Allowance, Builder, MadePages};
 pub(crate) use merge::merge;
-pub(crate) use rows::StoredRows;
+pub(crate) use rows::PageRows;
 pub(crate) use sorter::Sorter;
 pub(crate) use sorting::Sorting;
 pub(crate) use splice::{Splice, empty};

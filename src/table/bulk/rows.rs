@@ -1,4 +1,4 @@
-//! Rows that are in pages already, as a source of a merge: those of a range of a table, or of a run made aside.
+//! Rows that are in pages already, one after another as bytes: those of a table or of a range of it, or of a run made aside.
 
 use std::sync::Arc;
 
@@ -18,9 +18,10 @@ use crate::table::typed::read_keys;
 const NEWEST: u64 = u64::MAX;
 
 /// See the module's text.
-pub(crate) struct StoredRows<'a> {
+pub(crate) struct PageRows<'a> {
     pager: &'a Pager,
     table: Arc<TableCore>,
+    number: u64,
     segments: std::vec::IntoIter<Arc<Segment>>,
     low: KeyBuf,
     high: Option<KeyBuf>,
@@ -33,30 +34,39 @@ pub(crate) struct StoredRows<'a> {
     ahead: ReadAhead,
 }
 
-impl<'a> StoredRows<'a> {
+impl<'a> PageRows<'a> {
     /// The rows of `low..high`, which nobody may change meanwhile.
     pub(crate) fn of_range(pager: &'a Pager, table: &Arc<TableCore>, low: KeyBuf, high: Option<KeyBuf>) -> Self {
         let segments = covered(table, &low, high.as_deref());
-        Self::new(pager, table, segments, (low, high), None)
+        Self::new(pager, table, NEWEST, segments, (low, high), None)
+    }
+
+    /// All rows as of a commit number, which somebody has registered.
+    pub(crate) fn at(pager: &'a Pager, table: &Arc<TableCore>, number: u64) -> Self {
+        let directory = table.directory(Some(number));
+        let segments = directory.map(|directory| directory.segments().to_vec()).unwrap_or_default();
+        Self::new(pager, table, number, segments, (KeyBuf::empty(), None), None)
     }
 
     /// The rows of a run, which goes with it.
     pub(crate) fn of_run(table: &Arc<TableCore>, mut run: Run<'a>) -> Self {
         let pager = run.pager();
         let segments = run.take_made().into_iter().map(|made| unlisted(made, 0)).collect();
-        Self::new(pager, table, segments, (KeyBuf::empty(), None), Some(run))
+        Self::new(pager, table, NEWEST, segments, (KeyBuf::empty(), None), Some(run))
     }
 
     fn new(
         pager: &'a Pager,
         table: &Arc<TableCore>,
+        number: u64,
         segments: Vec<Arc<Segment>>,
         (low, high): (KeyBuf, Option<KeyBuf>),
         run: Option<Run<'a>>,
     ) -> Self {
-        StoredRows {
+        PageRows {
             pager,
             table: Arc::clone(table),
+            number,
             segments: segments.into_iter(),
             low,
             high,
@@ -73,7 +83,7 @@ impl<'a> StoredRows<'a> {
     fn next_page(&mut self) -> Result<bool> {
         while self.next_page >= self.list.slots.len() {
             let Some(segment) = self.segments.next() else { return Ok(false) };
-            self.list = self.pager.list(&self.table, &segment, None)?;
+            self.list = self.pager.list(&self.table, &segment, Some(self.number))?;
             self.next_page = if self.run.is_some() { 0 } else { self.list.find(&self.low) };
             if self.run.is_some() {
                 // They are read once, and never come on the books of the cache.
@@ -81,7 +91,7 @@ impl<'a> StoredRows<'a> {
             }
         }
         let slots = &self.list.slots[self.next_page..];
-        self.page = read_keys(self.pager, &self.table, slots, NEWEST, &mut self.ahead)?.unwrap_or_default();
+        self.page = read_keys(self.pager, &self.table, slots, self.number, &mut self.ahead)?.unwrap_or_default();
         self.next_page += 1;
         self.next_row = match self.page.search(&self.low) {
             Ok(at) | Err(at) => at,
@@ -106,7 +116,7 @@ impl<'a> StoredRows<'a> {
     }
 }
 
-impl Source for StoredRows<'_> {
+impl Source for PageRows<'_> {
     fn next(&mut self, item: &mut Item) -> Result<bool> {
         let Some((key, row)) = self.step()? else { return Ok(false) };
         item.key = KeyBuf::from(key);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builder::{Allowance, Builder, Run};
 use super::merge::{Source, merge};
-use super::rows::StoredRows;
+use super::rows::PageRows;
 use super::sorter::Sorter;
 use super::splice::Splice;
 use crate::codec::KeyBuf;
@@ -114,7 +114,7 @@ impl<'a> Sorting<'a> {
         // The least key above the greatest, which ascends for sure.
         greatest.push(0);
         let bounds = (low, Some(KeyBuf::from(&greatest[..])));
-        let stored = |bounds: (KeyBuf, Option<KeyBuf>)| StoredRows::of_range(pager, &table, bounds.0, bounds.1);
+        let stored = |bounds: (KeyBuf, Option<KeyBuf>)| PageRows::of_range(pager, &table, bounds.0, bounds.1);
         if runs.is_empty() && sorter.is_empty() && stored(bounds.clone()).step()?.is_none() {
             return Splice::prepare(pager, &table, bounds, Some(ascending)).map(Some);
         }
@@ -125,7 +125,7 @@ impl<'a> Sorting<'a> {
             [ascending]
                 .into_iter()
                 .chain(runs)
-                .map(|run| -> Box<dyn Source + '_> { Box::new(StoredRows::of_run(&table, run)) }),
+                .map(|run| -> Box<dyn Source + '_> { Box::new(PageRows::of_run(&table, run)) }),
         );
         let mut builder = Builder::new(pager, table.id(), number, segment_rows);
         merge(sources, |key, row| builder.push(key, row, allowance), taken)?;

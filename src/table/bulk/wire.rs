@@ -70,10 +70,10 @@ impl Splice<'_> {
 #[derive(Debug)]
 pub(crate) struct StoredSplice {
     pub(crate) table: u32,
-    low: KeyBuf,
-    high: Option<KeyBuf>,
+    pub(crate) low: KeyBuf,
+    pub(crate) high: Option<KeyBuf>,
     spare: u64,
-    made: Vec<Made>,
+    pub(crate) made: Vec<Made>,
 }
 
 impl StoredSplice {

@@ -2,6 +2,7 @@
 
 mod damage;
 mod failure;
+mod following;
 mod group;
 mod power;
 mod replaying;
