@@ -40,7 +40,7 @@ fn shoppers_move_the_counters_and_maintenance_makes_them_wait() {
     browser.wait_for("document.querySelector('#live-state progress')");
     browser.wait_for("document.querySelectorAll('#live-chains > ul > li').length >= 4");
     let chain = browser.text("#live-chains > ul > li");
-    assert!(chain.contains("order by shopper") && chain.contains("maintenance (X)"), "{chain}");
+    assert!(chain.contains("order by shopper") && chain.contains("maintenance ("), "{chain}");
     browser.look(Look::Light);
     browser.screenshot("live-light");
     browser.look(Look::Dark);
@@ -89,7 +89,7 @@ fn an_interrupt_closes_the_store_while_shoppers_write_and_streams_are_open() {
         assert_eq!(answer.status, 303, "{answer:?}");
     }
     let (log, folder) = program.end("INT");
-    assert!(log.contains("closed") && !log.contains("ERROR") && !log.contains("WARN"), "{log}");
+    assert!(log.contains("closed") && !log.contains("ERROR") && !log.contains("did not end in time"), "{log}");
     let mut rest = Vec::new();
     (&stream).read_to_end(&mut rest).unwrap();
     let again = Program::on(folder);
