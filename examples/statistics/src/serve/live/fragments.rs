@@ -143,7 +143,7 @@ pub(super) fn chains(dump: &LockDump) -> Markup {
         ul .chains {
             @for chain in chains.iter().take(MOST_LINES) {
                 li {
-                    strong { (name(&chain.waiter)) } " wants " (chain.waiter.mode) " on " (chain.granule) " since "
+                    strong { (name(&chain.waiter)) } " wants " (chain.waiter.mode) " on " (chain.granule) ", for "
                     (milliseconds(chain.waiter.age)) " ms, held by"
                     ul {
                         @for blocker in &chain.blockers {
