@@ -9,7 +9,7 @@ use crate::data::model::{PRODUCTS, USERS, User};
 use crate::data::value::Id;
 use crate::error::Result;
 use crate::numbers::Numbers;
-use crate::sales::{Sales, sales_by};
+use crate::sales::Sales;
 
 /// A seller or product, with or without sales.
 pub(crate) struct Entry {
@@ -41,7 +41,7 @@ impl Catalogue {
     pub(crate) fn read(db: &Db) -> Result<Self> {
         let snapshot = db.snapshot();
         let numbers = Numbers::compute(&snapshot)?;
-        let mut sales: HashMap<Id, Sales> = numbers.by_seller.iter().cloned().collect();
+        let by_seller: HashMap<Id, Sales> = numbers.by_seller.iter().cloned().collect();
         let entry = |user: &User| Entry {
             id: user.id,
             town: user.city.clone(),
@@ -49,8 +49,7 @@ impl Catalogue {
             sales: Sales::default(),
         };
         let mut sellers = snapshot.read(USERS, User::is_seller, entry)?;
-        take_sales(&mut sellers, &mut sales);
-        let mut sales = sales_by(&snapshot, &|item| item.product)?;
+        add_sales(&mut sellers, &by_seller);
         let mut products = snapshot.read(
             PRODUCTS,
             |_| true,
@@ -61,7 +60,7 @@ impl Catalogue {
                 sales: Sales::default(),
             },
         )?;
-        take_sales(&mut products, &mut sales);
+        add_sales(&mut products, &numbers.by_product);
         Ok(Catalogue { commit: snapshot.commit_number(), numbers, sellers, products })
     }
 
@@ -80,8 +79,8 @@ impl Catalogue {
     }
 }
 
-fn take_sales(entries: &mut [Entry], sales: &mut HashMap<Id, Sales>) {
+fn add_sales(entries: &mut [Entry], sales: &HashMap<Id, Sales>) {
     for entry in entries {
-        entry.sales = sales.remove(&entry.id).unwrap_or_default();
+        entry.sales = sales.get(&entry.id).cloned().unwrap_or_default();
     }
 }
