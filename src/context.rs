@@ -1,6 +1,6 @@
 //! What the running thread is doing, and which names it holds.
 //!
-//! Two rules of the library are about threads, not about data, and both are kept here:
+//! Three rules of the library are about threads, not about data, and all are kept here:
 //!
 //! * **Nested calls.** A call of the database from inside one of its own closures could wait for locks that its own
 //!   thread holds. [`enter`] marks the thread while such a closure runs, and [`check_free`] refuses at once, naming
@@ -10,8 +10,11 @@
 //!   for a smaller name, could close a circle. [`capture`] takes the guards at submission and [`adopt`] counts them
 //!   as held where the job runs. [`Inherited::check_wait`] is the other half: a thread may only wait for a job that
 //!   knows every guard of the waiting thread.
+//! * **Threads of executors.** They must not wait for a disk: [`without_blocking`].
 //!
 //! Nothing here blocks or locks: it is bookkeeping in thread-local state. The lock manager is known by a number only.
+
+mod blocking;
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
@@ -23,6 +26,8 @@ use smallvec::SmallVec;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::thread_local;
+
+pub(crate) use blocking::{check_may_block, without_blocking};
 
 /// What kind of the user's code a thread is running for the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

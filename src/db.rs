@@ -2,6 +2,8 @@
 
 mod bulk;
 mod copies;
+#[cfg(feature = "admin")]
+mod exchange;
 mod expired;
 mod feed;
 mod ids;
@@ -59,6 +61,17 @@ pub(crate) struct Inner {
     pool: OnceLock<Pool>,
     /// Last, since the files must be closed when it goes.
     temporary: OnceLock<temporary::TemporaryFolder>,
+}
+
+/// A database that is not kept open.
+#[cfg(feature = "admin")]
+pub(crate) struct WeakDb(std::sync::Weak<Inner>);
+
+#[cfg(feature = "admin")]
+impl WeakDb {
+    pub(crate) fn upgrade(&self) -> Option<Db> {
+        self.0.upgrade().map(|inner| Db { inner })
+    }
 }
 
 impl fmt::Debug for Db {
@@ -125,6 +138,17 @@ impl Db {
     /// None with the default options.
     pub fn in_memory() -> Result<Db> {
         Options::new().in_memory()
+    }
+
+    /// The folder that it is in. None in memory.
+    #[cfg(feature = "admin")]
+    pub(crate) fn folder(&self) -> Option<std::path::PathBuf> {
+        self.inner.keeper.as_ref().map(Keeper::folder)
+    }
+
+    #[cfg(feature = "admin")]
+    pub(crate) fn downgrade(&self) -> WeakDb {
+        WeakDb(Arc::downgrade(&self.inner))
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {

@@ -54,6 +54,8 @@ pub enum ErrorKind {
     FormatVersion,
     /// The store does not exist, or is not a store.
     NotAStore,
+    /// A line of a text to import is no row of its table, or the text is longer than allowed.
+    BadInput,
     /// An option or argument has no sense.
     InvalidArgument,
     /// A feature that this version does not have.

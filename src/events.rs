@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::panic::Location;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -18,10 +19,10 @@ pub(crate) struct Who<'a> {
     pub(crate) caller: &'static Location<'static>,
 }
 
-/// While it lives, events of this thread belong to a transaction.
+/// While it lives, events of this thread belong to what it is a span of.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct TransactionSpan {
+pub(crate) struct Span {
     #[cfg(feature = "tracing")]
     #[expect(dead_code, reason = "kept to be dropped")]
     entered: tracing::span::EnteredSpan,
@@ -38,15 +39,68 @@ macro_rules! event {
     }};
 }
 
+/// Enters a span with a list of fields, or none.
+macro_rules! span {
+    ($name:literal $($fields:tt)*) => {
+        Span {
+            #[cfg(feature = "tracing")]
+            entered: tracing::debug_span!(target: "gangline", $name $($fields)*).entered(),
+        }
+    };
+}
+
 /// The span of one run of a transaction or statement.
 #[inline]
-pub(crate) fn transaction(who: Who<'_>) -> TransactionSpan {
+pub(crate) fn transaction(who: Who<'_>) -> Span {
+    let _ = who;
+    span!("transaction", label = who.label, caller = %who.caller)
+}
+
+/// The span of a scan, on the thread that asked for it.
+#[inline]
+pub(crate) fn scan(table: &str, caller: &'static Location<'static>) -> Span {
+    let _ = (table, caller);
+    span!("scan", table, caller = %caller)
+}
+
+/// The span of a checkpoint.
+pub(crate) fn checkpoint() -> Span {
+    span!("checkpoint")
+}
+
+/// The span of an opening, whether there is something to replay or not.
+pub(crate) fn recovery(store: &Path) -> Span {
+    let _ = store;
+    span!("recovery", store = %store.display())
+}
+
+/// The span of a backup.
+pub(crate) fn backup(into: &Path) -> Span {
+    let _ = into;
+    span!("backup", into = %into.display())
+}
+
+/// The span of one run of a task's transaction, to be entered with each poll.
+#[derive(Debug)]
+pub(crate) struct TaskSpan {
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+pub(crate) fn transaction_of_task(who: Who<'_>) -> TaskSpan {
     #[cfg(not(feature = "tracing"))]
     let _ = who;
-    TransactionSpan {
+    TaskSpan {
         #[cfg(feature = "tracing")]
-        entered: tracing::debug_span!(target: "gangline", "transaction", label = who.label, caller = %who.caller)
-            .entered(),
+        span: tracing::debug_span!(target: "gangline", "transaction", label = who.label, caller = %who.caller),
+    }
+}
+
+impl TaskSpan {
+    /// Until the returned value is dropped.
+    pub(crate) fn enter(&self) -> impl Sized + '_ {
+        #[cfg(feature = "tracing")]
+        return self.span.enter();
     }
 }
 

@@ -37,6 +37,10 @@
 //! - [`Db::subscribe`]: the commits of a table, as they happen and from where one has got to.
 //! - [`Db::lock`]: names of the program, in the same order as the data. [`OwnedLockGuard`]: across threads and awaits. [`Pool`]: threads for its jobs.
 //! - [`Db::backup`], [`Db::verify`], [`repair`]: copies, checks, and what to do when a disk has failed.
+//! - [`Db::transact_async`], [`AsyncTransaction`], [`Db::stream`]: the same for tasks, on any executor.
+//! - [`cookbook`]: tasks that programs have, each as a program that runs.
+//! - With the feature `admin`: `Db::export` and `Db::import`, tables as JSON lines and CSV, and `Db::serve_status`. With the
+//!   feature `cli`: the `gangline` command.
 //! - [`lab`]: threads, pools, locks and asynchronous calls, each with a program that runs.
 //! - [`architecture`] and [`design`]: how it works, and why so.
 //!
@@ -62,6 +66,7 @@ mod codec;
 mod context;
 mod events;
 pub mod lock;
+mod meters;
 mod storage;
 
 mod table;
@@ -74,16 +79,22 @@ mod query;
 
 mod feed;
 
+#[cfg(feature = "admin")]
+mod admin;
+
 mod access;
 mod db;
 mod pool;
 mod status;
+mod tasks;
 
 #[cfg(feature = "torture")]
 #[doc(hidden)]
 pub mod torture;
 
 pub use access::Access;
+#[cfg(feature = "admin")]
+pub use admin::{Export, Import, ImportReport, ImportedTable};
 pub use codec::{First, Key, KeyVia, Prefix, StoredValue, TotalF64};
 pub use db::{Db, Migration, Migrations};
 pub use error::{Error, ErrorKind, Result};
@@ -99,9 +110,15 @@ pub use recovery::{
     BackupReport, CompactReport, DamagedRange, FileDamage, RepairReport, RepairedTable, TableReport, VerifyReport,
     repair,
 };
+#[cfg(feature = "admin")]
+pub use status::{LiveStatus, StatusSocket};
 pub use status::{Status, TableInfo};
 pub use table::{Emit, Index, IndexDef, Row, Shared, Table};
+pub use tasks::{AsyncTransaction, Rows, repair_async};
 pub use txn::{Footprint, Snapshot, Swap, Transaction, TransactionOptions};
+
+#[doc = include_str!("cookbook.md")]
+pub mod cookbook {}
 
 #[doc = include_str!("lab.md")]
 pub mod lab {}

@@ -1,7 +1,12 @@
 //! What a database says of itself.
 
+#[cfg(feature = "admin")]
+mod socket;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+use serde::Serialize;
 
 use crate::db::Db;
 use crate::error::Result;
@@ -9,8 +14,11 @@ use crate::lock::LockCounters;
 use crate::table::catalog::RESERVED_NAMES;
 use crate::table::table_core::TableCore;
 
-/// Counters and sizes of an open database, since it was opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg(feature = "admin")]
+pub use socket::{LiveStatus, StatusSocket};
+
+/// Counters and sizes of an open database, since it was opened. As data, it is serialized with serde.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Status {
     /// Commits applied.
@@ -53,7 +61,7 @@ pub struct Status {
 }
 
 /// A table of the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TableInfo {
     /// Its name.
@@ -77,6 +85,7 @@ impl Db {
     pub fn status(&self) -> Result<Status> {
         let engine = self.engine();
         engine.check_alive()?;
+        engine.tell_sizes();
         let segments = |table: &Arc<TableCore>| table.with_directory(|directory| directory.segments().len() as u64);
         let (store_bytes, live_bytes) = (engine.pager.store.size_on_disk()?, engine.pager.store.live_bytes());
         let others = self.file_bytes()?;
@@ -93,7 +102,7 @@ impl Db {
             cache_bytes: engine.pager.cache.used() as u64,
             cache_bytes_max: engine.pager.cache.budget() as u64,
             dirty_bytes: engine.pager.cache.dirty() as u64,
-            journal_bytes: engine.journal.as_ref().map_or(0, |journal| journal.bytes_since(*engine.replay_from.lock())),
+            journal_bytes: engine.bytes_to_replay(),
             store_bytes,
             live_bytes,
             dead_bytes: store_bytes.saturating_sub(live_bytes),

@@ -1,10 +1,11 @@
 //! Stores written by earlier versions open, and say what they said.
 //!
-//! A fixture is a whole store folder as text: each file's length and the runs of bytes in it that are not zero. They
-//! are committed once and never change; a new format gets a new one. `GANGLINE_WRITE_FIXTURES=1 cargo test --test
-//! format` writes those that are not there.
+//! A fixture ([`fixture`]) is committed once and never changes; a new format gets a new one. `GANGLINE_WRITE_FIXTURES=1
+//! cargo test --test format` writes those that are not there.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod fixture;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -170,34 +171,9 @@ fn pack(dir: &Path) -> String {
     text
 }
 
-fn unpack(text: &str, dir: &Path) {
-    let mut file: Option<(PathBuf, Vec<u8>)> = None;
-    let write = |file: Option<(PathBuf, Vec<u8>)>| {
-        if let Some((path, bytes)) = file {
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, bytes).unwrap();
-        }
-    };
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("file ") {
-            write(file.take());
-            let (length, name) = rest.split_once(' ').unwrap();
-            file = Some((dir.join(name), vec![0; length.parse().unwrap()]));
-        } else {
-            let (offset, hex) = line.split_once(' ').unwrap();
-            let offset = usize::from_str_radix(offset, 16).unwrap();
-            let bytes = &mut file.as_mut().unwrap().1;
-            for at in 0..hex.len() / 2 {
-                bytes[offset + at] = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap();
-            }
-        }
-    }
-    write(file);
-}
-
 fn check_fixture(format: u32, close: bool) {
     let name = format!("format-{format}-{}", if close { "closed" } else { "open" });
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{name}.txt"));
+    let path = fixture::path(&name);
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
     if !path.exists() && std::env::var_os("GANGLINE_WRITE_FIXTURES").is_some() {
@@ -206,7 +182,7 @@ fn check_fixture(format: u32, close: bool) {
         fs::remove_dir_all(&store).unwrap();
     }
     let text = fs::read_to_string(&path).expect("the fixture is committed");
-    unpack(&text, &store);
+    fixture::unpack(&text, &store);
     check_store(&store, format).unwrap();
     // What was written to it stays, and it opens again.
     let db = Db::open(&store).unwrap();

@@ -19,4 +19,6 @@ pub(crate) use key_buf::KeyBuf;
 pub(crate) use page::PageBytes;
 pub(crate) use row::{check_row, decode_row, encode_row, heap_bytes};
 pub(crate) use shape::Shape;
+#[cfg(feature = "admin")]
+pub(crate) use shape::{Fields, Variant};
 pub use value::StoredValue;

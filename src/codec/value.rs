@@ -5,9 +5,9 @@ use std::fmt::{self, Write};
 /// A key or a row as it is stored, in serde's terms, without the program's types. Shows itself as JSON.
 ///
 /// What serde writes is what is there: a `uuid::Uuid` is sixteen [`Bytes`](Self::Bytes), a `url::Url` is
-/// [`Text`](Self::Text), a newtype is what it wraps. As JSON an option is its inside or `null`, a variant is its name or
-/// `{"Name": fields}`, bytes are hexadecimal text, a map whose keys are not texts is a list of pairs, and numbers that JSON does
-/// not have (`NaN`, `inf`) are text.
+/// [`Text`](Self::Text), a newtype is what it wraps. As JSON an option is `null` or its inside, in brackets where that can
+/// be `null` as well; a variant is its name or `{"Name": fields}`, bytes are hexadecimal text, a map whose keys are not texts is a list of pairs, and numbers that JSON does
+/// not have (`NaN`, `inf`) are text, a `NaN` other than the usual one with its bits.
 ///
 /// ```
 /// use gangline::{Db, StoredValue, Table};
@@ -58,13 +58,23 @@ impl fmt::Display for StoredValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoredValue::Unit | StoredValue::Option(None) => f.write_str("null"),
-            StoredValue::Option(Some(value)) => write!(f, "{value}"),
+            // What can be null itself and is there stands in brackets, so that it can be told from what is not.
+            StoredValue::Option(Some(value)) => match **value {
+                StoredValue::Unit | StoredValue::Option(_) => write!(f, "[{value}]"),
+                _ => write!(f, "{value}"),
+            },
             StoredValue::Bool(value) => write!(f, "{value}"),
             StoredValue::Unsigned(value) => write!(f, "{value}"),
             StoredValue::Signed(value) => write!(f, "{value}"),
             // JSON has no infinities and no NaN.
             StoredValue::F32(value) if value.is_finite() => write!(f, "{value:?}"),
             StoredValue::F64(value) if value.is_finite() => write!(f, "{value:?}"),
+            StoredValue::F32(value) if value.is_nan() && value.to_bits() != f32::NAN.to_bits() => {
+                write!(f, "\"NaN(0x{:08x})\"", value.to_bits())
+            }
+            StoredValue::F64(value) if value.is_nan() && value.to_bits() != f64::NAN.to_bits() => {
+                write!(f, "\"NaN(0x{:016x})\"", value.to_bits())
+            }
             StoredValue::F32(value) => write!(f, "\"{value}\""),
             StoredValue::F64(value) => write!(f, "\"{value}\""),
             StoredValue::Char(value) => write_text(f, value.encode_utf8(&mut [0; 4])),

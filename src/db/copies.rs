@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::context;
 use crate::db::Db;
 use crate::error::Result;
+use crate::events;
 use crate::recovery::{self, BackupReport, CompactReport, VerifyReport};
 use crate::storage::{FileLayer, OsFiles};
 
@@ -44,6 +45,7 @@ impl Db {
         context::check_free("Db::backup", Location::caller())?;
         let engine = self.engine();
         engine.check_alive()?;
+        let _span = events::backup(path.as_ref());
         match &self.inner.keeper {
             Some(keeper) => keeper.backup(engine, path.as_ref()),
             None => recovery::backup_memory(engine, path.as_ref()),

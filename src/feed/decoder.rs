@@ -42,6 +42,10 @@ impl Decoder {
         Decoder { program, id, low, high, with_old }
     }
 
+    pub(super) fn program(&self) -> &Definition {
+        &self.program
+    }
+
     /// What the record of a commit says of the table, if it says anything.
     ///
     /// # Errors

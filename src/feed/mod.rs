@@ -18,6 +18,8 @@ mod position;
 mod request;
 mod stream;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use event::{Bulk, BulkKind, Change, Event, Lag, Old};
 pub use position::Position;

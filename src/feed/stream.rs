@@ -9,7 +9,7 @@ use futures_core::{FusedStream, Stream};
 use super::event::Event;
 use super::subscription::Subscription;
 use crate::codec::Key;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::storage::journal::More;
 use crate::table::Row;
 
@@ -19,7 +19,8 @@ const COMMITS_AT_ONCE: usize = 256;
 impl<K: Key, V: Row> Subscription<K, V> {
     /// The next event, for a task of any executor. None: the database was closed.
     ///
-    /// A call that is dropped before it is done has lost nothing.
+    /// A call that is dropped before it is done has lost nothing. It waits for commits without a thread; the files that have
+    /// them, which the system mostly has in memory, are read by the task, some 256 KiB or one large commit at a time.
     ///
     /// # Errors
     /// As [`next_timeout`](Self::next_timeout).
@@ -43,10 +44,10 @@ impl<K: Key, V: Row> Subscription<K, V> {
         let Poll::Ready(more) = self.follower.poll_more(context) else { return Poll::Pending };
         match self.or_end(more) {
             Err(error) => Poll::Ready(Some(Err(error))),
-            Ok(More::Never) => {
-                self.end();
-                Poll::Ready(None)
-            }
+            Ok(More::Never) => match self.end() {
+                closed if closed.kind() == ErrorKind::Closed => Poll::Ready(None),
+                failure => Poll::Ready(Some(Err(failure))),
+            },
             Ok(More::Yes | More::NotYet) => {
                 context.waker().wake_by_ref();
                 Poll::Pending

@@ -14,15 +14,16 @@ use crate::codec::Key;
 use crate::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::storage::journal::{Follower, Journal, Mark, More, Step};
-use crate::table::catalog::program_definition;
+use crate::table::catalog::{check_definition, program_definition};
 use crate::table::entry::encode_definition;
+use crate::table::table_core::Definition;
 use crate::table::{Row, Table};
 use crate::txn::{Engine, WantsOldRows};
 
 /// Follows the commits of a table. Made by [`Db::subscribe`](crate::Db::subscribe).
 ///
-/// It is an iterator that waits for the next event, and ends when the database is closed. An error ends it as well, but
-/// that of a call in the wrong place; its [`reached`](Self::reached) stays before what could not be read.
+/// It is an iterator that waits for the next event, and ends when the database is closed; it does not keep it open. An error
+/// ends it as well, but that of a call in the wrong place; its [`reached`](Self::reached) stays before what could not be read.
 pub struct Subscription<K, V: 'static> {
     engine: Arc<Engine>,
     table: Table<K, V>,
@@ -59,7 +60,7 @@ impl<K: Key, V: Row> Subscription<K, V> {
         let program = program_definition(table, 0)?;
         let types = crc32fast::hash(&encode_definition(&program));
         let old = with_old.then(|| WantsOldRows::of(&engine, table.name()));
-        let (mut follower, mut id) = follow_from_now(&engine, table.name())?;
+        let (mut follower, mut id) = follow_from_now(&engine, &program)?;
         let mut lag = None;
         if let Some(position) = from {
             let end = follower.mark();
@@ -116,9 +117,18 @@ impl<K: Key, V: Row> Subscription<K, V> {
             match self.or_end(more)? {
                 More::Yes => {}
                 More::NotYet => return Ok(None),
-                More::Never => return self.or_end(Err(closed())),
+                More::Never => {
+                    let end = self.end();
+                    return Err(end);
+                }
             }
         }
+    }
+
+    /// No more will come: the database was closed, or it was stopped by a failure.
+    pub(super) fn end(&mut self) -> Error {
+        self.ended = true;
+        self.engine.check_unpoisoned().err().unwrap_or_else(closed)
     }
 
     /// Reads on until there is an event, nothing more is on disk, or so many commits were looked at.
@@ -165,7 +175,7 @@ impl<K: Key, V: Row> Subscription<K, V> {
 
     /// Goes on with the commits after this call.
     fn skip(&mut self, lag: Lag) -> Result<()> {
-        (self.follower, self.decoder.id) = follow_from_now(&self.engine, self.table.name())?;
+        (self.follower, self.decoder.id) = follow_from_now(&self.engine, self.decoder.program())?;
         self.lag = Some(lag);
         Ok(())
     }
@@ -177,10 +187,6 @@ impl<K: Key, V: Row> Subscription<K, V> {
 
     pub(super) fn has_ended(&self) -> bool {
         self.ended
-    }
-
-    pub(super) fn end(&mut self) {
-        self.ended = true;
     }
 }
 
@@ -202,16 +208,17 @@ impl<K: Key, V: Row> Iterator for Subscription<K, V> {
 
 impl<K: Key, V: Row> FusedIterator for Subscription<K, V> {}
 
-/// A follower of what is committed from now on, and the table's id now. What is committed before gets to the disk first,
-/// so that the follower's mark can be kept.
-fn follow_from_now(engine: &Engine, table: &str) -> Result<(Follower, Option<u32>)> {
+/// A follower of what is committed from now on, and the table's id now, if it has the program's types. What is committed
+/// before gets to the disk first, so that the follower's mark can be kept.
+fn follow_from_now(engine: &Engine, program: &Definition) -> Result<(Follower, Option<u32>)> {
     let journal = journal(engine)?;
-    let (mark, id) = {
+    let (mark, table) = {
         let _last = engine.commits.latch();
-        (journal.mark(), engine.catalog.find(table).map(|core| core.id()))
+        (journal.mark(), engine.catalog.find(&program.name))
     };
     journal.sync()?;
-    Ok((journal.follow(mark), id))
+    let ours = table.filter(|table| check_definition(&table.definition(), program).is_ok());
+    Ok((journal.follow(mark), ours.map(|table| table.id())))
 }
 
 /// Why the commits behind a position cannot be given, if so. `end` is on disk.

@@ -1,13 +1,15 @@
 //! Lock sets of tasks: the same steps, but a task awaits what a thread would park for.
 //!
-//! What takes several steps (a range, a plan, the names of a guard) is written once, as an `async fn` that is told how
+//! What is awaited as a whole (a plan after a restart, the names of a guard) is written once, as an `async fn` that is told how
 //! to wait. With [`How::Parked`] each wait parks the thread inside the poll, so the future is ready when it is first
-//! polled, and [`at_once`] gives a blocking caller its result.
+//! polled, and [`at_once`] gives a blocking caller its result. The
+//! calls of a transaction are written as if they parked; in the lock set of a task they stop at a wait instead ([`put_off`](super::put_off)).
 //!
 //! A future that is dropped leaves no request behind. What its lock set held it keeps.
 
 use std::future::poll_fn;
 use std::pin::pin;
+#[cfg(any(test, feature = "torture"))]
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -15,14 +17,17 @@ use crate::error::Result;
 use crate::sync::Instant;
 
 use super::held::{Held, Wanted};
+use super::limit::Limit;
 use super::manager::LockManager;
+#[cfg(any(test, feature = "torture"))]
 use super::mode::Mode;
 use super::plan::Plan;
-use super::set::{LockSet, any};
+use super::set::LockSet;
 use super::step::Blocked;
+#[cfg(any(test, feature = "torture"))]
 use super::table::LockTable;
 use super::timer::Alarm;
-use super::wait::{Wait, Waited, wait};
+use super::wait::{Wait, wait};
 use super::waiter::Waiter;
 
 /// Who waits: this thread, or the task that polls.
@@ -70,32 +75,46 @@ impl LockSet {
         }
     }
 
-    async fn wait_by(&self, how: How, wanted: Wanted) -> Result<()> {
-        let since = Instant::now();
-        let waited = match how {
-            How::Parked => wait(&self.manager, self.slot(), wanted, self.terms()),
-            How::Awaited => self.awaited(wanted).await?,
-        };
-        self.waited(waited, since)
+    async fn wait_by(&mut self, how: How, wanted: Wanted) -> Result<()> {
+        match how {
+            How::Parked if self.of_task => Err(self.put_off(wanted)),
+            How::Parked => {
+                let since = Instant::now();
+                let waited = wait(&self.manager, self.slot(), wanted, self.terms(self.limits()));
+                self.waited(waited, self.limits(), since)
+            }
+            How::Awaited => {
+                let limits = self.limits().to_vec();
+                self.wait_awaiting(wanted, &limits).await
+            }
+        }
     }
 
-    async fn awaited(&self, wanted: Wanted) -> Result<Waited> {
-        let mut wait = Wait::begin(&self.manager, self.slot(), wanted, Waiter::task(), self.terms());
+    /// Awaits a lock, as long as `limits` and the time for one lock allow.
+    pub(super) async fn wait_awaiting(&self, wanted: Wanted, limits: &[Limit]) -> Result<()> {
+        let since = Instant::now();
+        let mut wait = Wait::begin(&self.manager, self.slot(), wanted, Waiter::task(), self.terms(limits));
         if let Some(deadline) = wait.deadline
             && wait.waiter.outcome().is_none()
         {
             wait.alarm = Some(Alarm::set(deadline, &wait.waiter)?);
         }
         poll_fn(|context| wait.poll(context)).await;
-        Ok(wait.finish())
+        self.waited(wait.finish(), limits, since)
+    }
+
+    /// As [`restart`](LockSet::restart), but no thread is blocked.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart`](LockSet::restart).
+    pub(crate) async fn restart_async(&mut self) -> Result<()> {
+        self.restart_by(How::Awaited).await
     }
 }
 
-/// What transactions of tasks are to be made of. Guards of names have their own way in.
-#[cfg_attr(
-    not(any(test, feature = "torture")),
-    expect(dead_code, reason = "there are no transactions of tasks yet; the tests drive these")
-)]
+/// Single locks, awaited as the transactions of tasks do it.
+#[cfg(any(test, feature = "torture"))]
 impl LockSet {
     /// As [`lock_row`](LockSet::lock_row), but no thread is blocked.
     ///
@@ -108,15 +127,7 @@ impl LockSet {
         key: &[u8],
         mode: Mode,
     ) -> Result<()> {
-        let step = |held: &mut Held, manager: &LockManager| {
-            let at = held.table_index(table);
-            held.lock_row(manager, at, key, mode)
-        };
-        let many = self.obtain_by(How::Awaited, step, |plan| plan.table(&any(table)).want_row(key, mode)).await?;
-        if many {
-            self.escalate(table.id());
-        }
-        Ok(())
+        self.awaiting(|set| set.lock_row(table, key, mode)).await
     }
 
     /// As [`lock_range`](LockSet::lock_range), but no thread is blocked.
@@ -131,7 +142,7 @@ impl LockSet {
         high: Option<&[u8]>,
         mode: Mode,
     ) -> Result<()> {
-        self.lock_range_by(How::Awaited, table, low, high, mode).await
+        self.awaiting(|set| set.lock_range(table, low, high, mode)).await
     }
 
     /// As [`lock_table`](LockSet::lock_table), but no thread is blocked.
@@ -140,24 +151,15 @@ impl LockSet {
     ///
     /// As [`lock_row`](LockSet::lock_row).
     pub(crate) async fn lock_table_async<T: LockTable + 'static>(&mut self, table: &Arc<T>, mode: Mode) -> Result<()> {
-        self.lock_table_by(How::Awaited, table, mode).await
+        self.awaiting(|set| set.lock_table(table, mode)).await
     }
 
-    /// As [`lock_name`](LockSet::lock_name), but no thread is blocked. The guards of the thread that polls first count.
+    /// As [`lock_name`](LockSet::lock_name), but no thread is blocked. The guards of the thread that polls count.
     ///
     /// # Errors
     ///
     /// As [`lock_name`](LockSet::lock_name).
     pub(crate) async fn lock_name_async(&mut self, name: &str, mode: Mode) -> Result<()> {
-        self.lock_name_by(How::Awaited, name, mode).await
-    }
-
-    /// As [`restart`](LockSet::restart), but no thread is blocked.
-    ///
-    /// # Errors
-    ///
-    /// As [`restart`](LockSet::restart).
-    pub(crate) async fn restart_async(&mut self) -> Result<()> {
-        self.restart_by(How::Awaited).await
+        self.awaiting(|set| set.lock_name(name, mode)).await
     }
 }

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
+use serde::Serialize;
+
+use crate::meters;
 
 use super::granule::Target;
 use super::histogram::{Histogram, Timer};
@@ -50,7 +53,7 @@ impl Counter {
 /// println!("half of those for rows ended within {:?}", counters.wait_time_by_level.row.percentile(0.5));
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct LockCounters {
     /// Locks that were waited for, and those that are waited for now.
@@ -79,7 +82,7 @@ pub struct LockCounters {
 }
 
 /// Times by what was locked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct LevelTimes {
     /// Names of the program, and their root.
@@ -97,14 +100,15 @@ pub struct LevelTimes {
 impl Counters {
     /// Notes a wait that has ended, however it did.
     pub(crate) fn waited(&self, target: &Target, time: Duration) {
-        let level = match target {
-            Target::Names | Target::Name(_) => 0,
-            Target::Database => 1,
-            Target::Table(_) => 2,
-            Target::Segment { .. } => 3,
-            Target::Row(_) => 4,
+        let (level, name) = match target {
+            Target::Names | Target::Name(_) => (0, "name"),
+            Target::Database => (1, "database"),
+            Target::Table(_) => (2, "table"),
+            Target::Segment { .. } => (3, "segment"),
+            Target::Row(_) => (4, "row"),
         };
         self.wait_times[level].add(time);
+        meters::wait(name, time);
     }
 
     pub(crate) fn read(&self) -> LockCounters {

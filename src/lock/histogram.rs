@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 /// Each power of two is cut into 1 << this many buckets of the same width.
 const SPLIT_BITS: u32 = 2;
 const SPLITS: u64 = 1 << SPLIT_BITS;
@@ -84,6 +86,20 @@ impl Histogram {
         self.counts.iter_mut().zip(&other.counts).for_each(|(mine, others)| *mine += others);
         self.sum = self.sum.saturating_add(other.sum);
         self.max = self.max.max(other.max);
+    }
+}
+
+/// As what a reader of numbers asks for, in nanoseconds.
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nanoseconds = |time: Duration| time.as_nanos() as u64;
+        let mut fields = serializer.serialize_struct("Histogram", 5)?;
+        fields.serialize_field("count", &self.count())?;
+        fields.serialize_field("sum_ns", &self.sum)?;
+        fields.serialize_field("p50_ns", &nanoseconds(self.percentile(0.5)))?;
+        fields.serialize_field("p99_ns", &nanoseconds(self.percentile(0.99)))?;
+        fields.serialize_field("max_ns", &self.max)?;
+        fields.end()
     }
 }
 

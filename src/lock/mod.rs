@@ -35,6 +35,7 @@ mod owned;
 mod plan;
 #[doc(hidden)]
 pub mod probe;
+mod put_off;
 mod queue;
 mod refusal;
 mod restart;

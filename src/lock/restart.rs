@@ -4,6 +4,7 @@ use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::Result;
 use crate::events;
+use crate::meters;
 use crate::options::{MAX_RESTARTS, RESTARTS_TO_DATABASE, RESTARTS_TO_TABLES};
 
 use super::awaited::{How, at_once};
@@ -37,6 +38,7 @@ impl LockSet {
         self.restarts += 1;
         debug_assert!(self.restarts <= MAX_RESTARTS, "L11: restarts are bounded");
         self.manager.counters.restarts.add();
+        meters::restart();
         events::restart(self.who(), self.restarts);
         self.restart_wanted = false;
         let mut plan = self.plan.take().unwrap_or_default();

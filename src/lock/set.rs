@@ -9,6 +9,7 @@ use crate::codec::KeyBuf;
 use crate::context;
 use crate::error::{ErrorKind, Result};
 use crate::events::{self, Who};
+use crate::meters;
 use crate::options::MAX_RESTARTS;
 use crate::sync::Instant;
 
@@ -20,6 +21,7 @@ use super::manager::LockManager;
 use super::mode::Mode;
 use super::names;
 use super::plan::Plan;
+use super::put_off::PutOff;
 use super::refusal::{Refusal, Strict};
 use super::slot::{Registry, Slot};
 use super::step::Blocked;
@@ -59,6 +61,9 @@ pub(crate) struct LockSet {
     pub(super) refusal: Option<Box<Refusal>>,
     /// There if it must fail in place of starting over.
     pub(super) strict: Option<Box<Strict>>,
+    /// It belongs to a task: no call of it parks the thread, and what it would wait for is put off.
+    pub(super) of_task: bool,
+    pub(super) put_off: Option<Box<PutOff>>,
 }
 
 impl fmt::Debug for LockSet {
@@ -87,6 +92,8 @@ impl LockSet {
             restart_wanted: false,
             refusal: None,
             strict: None,
+            of_task: false,
+            put_off: None,
         }
     }
 
@@ -146,19 +153,8 @@ impl LockSet {
         high: Option<&[u8]>,
         mode: Mode,
     ) -> Result<()> {
-        at_once(self.lock_range_by(How::Parked, table, low, high, mode))
-    }
-
-    pub(super) async fn lock_range_by<T: LockTable + 'static>(
-        &mut self,
-        how: How,
-        table: &Arc<T>,
-        low: &[u8],
-        high: Option<&[u8]>,
-        mode: Mode,
-    ) -> Result<()> {
         if low.is_empty() && high.is_none() {
-            return self.lock_table_by(how, table, mode).await;
+            return self.lock_table(table, mode);
         }
         let mut next = KeyBuf::from(low);
         while high.is_none_or(|high| *next < *high) {
@@ -171,7 +167,7 @@ impl LockSet {
                 let index = held.lock_segment(at, &next, |_| mode)?;
                 Ok(held.segments[index].lock.high.clone())
             };
-            let end = self.obtain_by(how, step, |plan| plan.table(&any(table)).want_range(low, high, mode)).await?;
+            let end = self.obtain(step, |plan| plan.table(&any(table)).want_range(low, high, mode))?;
             match end {
                 Some(end) => next = end,
                 None => break,
@@ -186,20 +182,11 @@ impl LockSet {
     ///
     /// As [`lock_row`](Self::lock_row).
     pub(crate) fn lock_table<T: LockTable + 'static>(&mut self, table: &Arc<T>, mode: Mode) -> Result<()> {
-        at_once(self.lock_table_by(How::Parked, table, mode))
-    }
-
-    pub(super) async fn lock_table_by<T: LockTable + 'static>(
-        &mut self,
-        how: How,
-        table: &Arc<T>,
-        mode: Mode,
-    ) -> Result<()> {
         let step = |held: &mut Held, manager: &LockManager| {
             let at = held.table_index(table);
             held.lock_table(manager, at, mode)
         };
-        self.obtain_by(how, step, |plan| plan.want_table(&any(table), mode)).await
+        self.obtain(step, |plan| plan.want_table(&any(table), mode))
     }
 
     /// A name, shared (S) or alone (X).
@@ -389,29 +376,30 @@ impl LockSet {
         Who { label: self.label.as_deref(), caller: self.caller }
     }
 
-    /// How long a wait that begins now may last.
-    pub(super) fn terms(&self) -> Terms<'_> {
+    /// How long a wait that begins now may last, by the time for one lock and by `limits`.
+    pub(super) fn terms<'l>(&self, limits: &'l [Limit]) -> Terms<'l> {
         let until = match self.lock_time {
             LockTime::Default => self.manager.deadline(),
             LockTime::Each(time) => Instant::now().checked_add(time),
             LockTime::Until(until) => until,
         };
-        Terms { until, limits: &self.limits }
+        Terms { until, limits }
     }
 
-    /// What became of a wait that began at `since`.
-    pub(super) fn waited(&self, waited: Waited, since: Instant) -> Result<()> {
+    /// What became of a wait under `limits` that began at `since`.
+    pub(super) fn waited(&self, waited: Waited, limits: &[Limit], since: Instant) -> Result<()> {
         match waited {
             Waited::Granted | Waited::Retired => Ok(()),
             Waited::Over(wanted, Reason::LockTimeout) => {
                 self.manager.counters.timeouts.add();
+                meters::timeout();
                 let error = blame::timeout(&self.manager, self.slot().id(), &wanted, since.elapsed());
                 events::timed_out(self.who(), &error);
                 Err(error)
             }
             Waited::Over(wanted, Reason::Limit(index)) => {
                 self.manager.counters.cancelled.add();
-                Err(blame::over(&self.manager, self.slot().id(), &self.limits[index], &wanted))
+                Err(blame::over(&self.manager, self.slot().id(), &limits[index], &wanted))
             }
         }
     }

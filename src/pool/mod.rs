@@ -24,8 +24,10 @@
 //! has more than that number of items in work at once, its waiting thread included.
 //!
 //! The parts: `call` is one call's items and results, and knows no threads; `workers` is the long-lived threads, their
-//! queue and the count of permits; `task` is the public handle of an asynchronous call; `pool` puts them together.
+//! queue and the count of permits; `task` is the public handle of an asynchronous call; `pool` puts them together. `blocking`
+//! is two pools of the database itself, for the calls of tasks.
 
+mod blocking;
 mod call;
 // The module is the chapter, the file is the type: the same name says that there is nothing else to find.
 #[expect(clippy::module_inception, reason = "the chapter stands here, the type has its own file")]
@@ -38,5 +40,6 @@ mod named_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use blocking::{Blocking, Running, on_own_thread};
 pub use pool::Pool;
 pub use task::Task;

@@ -35,7 +35,7 @@ const MAX_THREADS: usize = 1_024;
 /// # Ok::<(), gangline::Error>(())
 /// ```
 pub struct Pool {
-    workers: Arc<Workers>,
+    pub(super) workers: Arc<Workers>,
 }
 
 impl Pool {
@@ -249,6 +249,6 @@ impl fmt::Debug for Pool {
     }
 }
 
-fn only<T>(results: Vec<T>) -> T {
+pub(super) fn only<T>(results: Vec<T>) -> T {
     results.into_iter().next().expect("one item has one result")
 }

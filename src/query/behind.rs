@@ -92,7 +92,7 @@ impl<V: Row> Behind<V> {
     }
 }
 
-impl<V: Row> Scan<'_, V> {
+impl<V: Row> Scan<V> {
     /// Hands the rows behind the entries of the next page to `row`. None when there is no page left.
     pub(super) fn feed_next_behind(
         &self,
@@ -133,7 +133,7 @@ impl<V: Row> Scan<'_, V> {
             if !behind.wants(key) || behind.is_written(key) {
                 continue;
             }
-            let found = self.kept(behind.row(self.engine, self.number(), entry, key))?;
+            let found = self.kept(behind.row(&self.engine, self.number(), entry, key))?;
             let shown = behind.one || self.first_key_of(behind, &found).is_none_or(|first| first == index_key);
             if shown && row(RowAt::Kept(&KeyBuf::from(key), &found), &found).is_break() {
                 return Ok(ControlFlow::Break(()));

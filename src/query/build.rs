@@ -42,7 +42,7 @@ pub struct IndexProgress {
 
 /// Builds the declared indexes of a table that are not stored, or are stored in another version. Gives their number.
 pub(crate) fn build_indexes<K: Key, V: Row>(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     table: Table<K, V>,
     site: &'static Location<'static>,
     progress: &mut dyn FnMut(IndexProgress),
@@ -75,7 +75,7 @@ pub(crate) fn alone(engine: &Engine) -> Result<parking_lot::MutexGuard<'_, ()>> 
 
 /// Indexes in the making.
 struct Build<'a, V: 'static> {
-    engine: &'a Engine,
+    engine: &'a Arc<Engine>,
     core: Arc<TableCore>,
     indexes: Vec<Arc<IndexCore>>,
     /// One for each of them.

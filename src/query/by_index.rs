@@ -86,7 +86,7 @@ pub(crate) fn open_by<'a, K: Key, V: Row>(
     bounds: (KeyBuf, Option<KeyBuf>),
     site: &'static Location<'static>,
     limits: Vec<Limit>,
-) -> Result<Option<Scan<'a, V>>> {
+) -> Result<Option<Scan<V>>> {
     check_all(&limits, "before it began")?;
     if let Source::Transaction(tx) = source {
         return open_in_transaction(tx, table, range, bounds, site, limits).map(Some);
@@ -96,7 +96,7 @@ pub(crate) fn open_by<'a, K: Key, V: Row>(
     check_ready(&core, &index, number)?;
     let entries = Arc::clone(&index.core);
     let behind = Behind::new(core, index, keys, range.one, bounds);
-    let scan = Scan::new(engine, entries, number, registration, (range.low, range.high), Vec::new(), site);
+    let scan = Scan::new(&engine, entries, number, registration, (range.low, range.high), Vec::new(), site);
     Ok(Some(source.aged(scan.limited(limits).behind(behind)).expiring(source.expiry(table))))
 }
 
@@ -106,24 +106,24 @@ pub(super) fn look_by<'a, K: Key, V: Row>(
     table: Table<K, V>,
     range: &IndexRange,
     site: &'static Location<'static>,
-) -> Result<Option<Scan<'a, V>>> {
+) -> Result<Option<Scan<V>>> {
     let Some((engine, core, number, registration)) = source.capture(table, site)? else { return Ok(None) };
     let (index, _) = resolve(table, &core, range.name, &range.key_shape)?;
     let bounds = (range.low.clone(), range.high.clone());
-    Ok(Some(Scan::new(engine, Arc::clone(&index.core), number, registration, bounds, Vec::new(), site)))
+    Ok(Some(Scan::new(&engine, Arc::clone(&index.core), number, registration, bounds, Vec::new(), site)))
 }
 
 /// Locks the entries and then the rows that they lead to. Rows sort below entries, so they are tried; where one is not
 /// free the transaction starts over, and takes it before the entries.
-fn open_in_transaction<'a, K: Key, V: Row>(
-    tx: &'a Transaction,
+fn open_in_transaction<K: Key, V: Row>(
+    tx: &Transaction,
     table: Table<K, V>,
     range: IndexRange,
     bounds: (KeyBuf, Option<KeyBuf>),
     site: &'static Location<'static>,
     mut limits: Vec<Limit>,
-) -> Result<Scan<'a, V>> {
-    let engine = &*tx.engine;
+) -> Result<Scan<V>> {
+    let engine = &tx.engine;
     let core = engine.table(table)?;
     tx.lock_for_index(&core, site, &limits)?;
     let (index, keys) = resolve(table, &core, range.name, &range.key_shape)?;
@@ -196,7 +196,7 @@ pub(crate) fn get_by<K: Key, V: Row, I: Key>(
     let row_key = source.kept(typed::value_at(&engine.pager, &found.core, number, &wanted))?;
     let Some(row_key) = row_key else { return Ok(None) };
     let behind = Behind::new(core, found, keys, true, (KeyBuf::empty(), None));
-    let row = source.kept(behind.row(engine, number, &wanted, &row_key))?;
+    let row = source.kept(behind.row(&engine, number, &wanted, &row_key))?;
     let row = if_alive(source.expiry(table), Some(row));
     row.map(|row| Ok((decode_stored_key::<K>(table.name(), &row_key)?, row))).transpose()
 }

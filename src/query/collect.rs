@@ -134,11 +134,11 @@ type FoundIn<T> = Result<Vec<T>>;
 
 /// Lets `fold` find results in the parts that can have any, and puts them together.
 fn gather<V: Row, T: Send>(
-    scan: Scan<'_, V>,
+    scan: Scan<V>,
     mut window: Window,
     select: Option<&Select<'_, V>>,
     drive: &Drive,
-    fold: impl FnOnce(&Scan<'_, V>, &Parts, Gathering, Option<Enough<'_, FoundIn<T>>>) -> Result<Vec<FoundIn<T>>>,
+    fold: impl FnOnce(&Scan<V>, &Parts, Gathering, Option<Enough<'_, FoundIn<T>>>) -> Result<Vec<FoundIn<T>>>,
 ) -> Result<Vec<T>> {
     let mut parts = scan.parts()?;
     window.drop_parts(&scan, &mut parts, select, drive)?;

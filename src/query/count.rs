@@ -29,7 +29,7 @@ impl<K: Key, V: Row> Query<'_, K, V> {
 
 /// How many rows of each part fit, part after part until it is enough.
 pub(super) fn count_parts<V: Row>(
-    scan: &Scan<'_, V>,
+    scan: &Scan<V>,
     parts: &Parts,
     select: Option<&Select<'_, V>>,
     drive: &Drive,

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::scan::{Part, Parts, RowAt, Scan};
 use crate::context::{self, Activity};
 use crate::error::Result;
+use crate::events;
 use crate::lock::{CancelToken, Limit};
 use crate::options::INLINE_SCAN_ROWS;
 use crate::table::Row;
@@ -43,7 +44,7 @@ pub(crate) type Enough<'e, A> = &'e dyn Fn(&[A]) -> bool;
 /// `step` breaks to end its part early, which is what a limit does; other parts go on. With `enough`, parts are folded
 /// in waves until it says that the values so far will do.
 pub(crate) fn fold_parts<V: Row, A: Send>(
-    scan: &Scan<'_, V>,
+    scan: &Scan<V>,
     parts: &Parts,
     drive: &Drive,
     init: impl Fn() -> A + Sync,
@@ -60,7 +61,7 @@ pub(crate) fn fold_parts<V: Row, A: Send>(
 
 /// As [`fold_parts`], over the keys alone.
 pub(crate) fn fold_keys<V: Row, A: Send>(
-    scan: &Scan<'_, V>,
+    scan: &Scan<V>,
     parts: &Parts,
     drive: &Drive,
     init: impl Fn() -> A + Sync,
@@ -76,12 +77,13 @@ pub(crate) fn fold_keys<V: Row, A: Send>(
 }
 
 fn each_part<V: Row, A: Send>(
-    scan: &Scan<'_, V>,
+    scan: &Scan<V>,
     parts: &Parts,
     drive: &Drive,
     fold: impl Fn(&Part) -> Result<A> + Sync,
     enough: Option<Enough<'_, A>>,
 ) -> Result<Vec<A>> {
+    let _span = events::scan(scan.table_name(), scan.site);
     let pool = pool(scan, parts, drive);
     let parts = &parts.list[..];
     let mut values = Vec::with_capacity(parts.len());
@@ -115,8 +117,8 @@ fn run(pool: Option<&rayon::ThreadPool>, count: usize, work: &(dyn Fn(usize) -> 
 }
 
 /// The pool for a scan; none: on the calling thread.
-pub(super) fn pool<'s, V: Row>(scan: &Scan<'s, V>, parts: &Parts, drive: &Drive) -> Option<&'s rayon::ThreadPool> {
-    if is_worth_splitting(parts, drive) { pool_of(scan.engine) } else { None }
+pub(super) fn pool<'s, V: Row>(scan: &'s Scan<V>, parts: &Parts, drive: &Drive) -> Option<&'s rayon::ThreadPool> {
+    if is_worth_splitting(parts, drive) { pool_of(&scan.engine) } else { None }
 }
 
 /// The pool of a database, if this thread may wait for it. A rayon worker that waits for another pool runs other jobs of

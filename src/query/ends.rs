@@ -41,7 +41,7 @@ fn end<K: Key, V: Row>(
     for reach in 0..TRIES {
         let (low, high) = source.reach(table, first, 1 << reach)?;
         let whole = low.is_empty() && high.is_none();
-        if let Some(found) = in_range(source, table, low, high, first, site)? {
+        if let Some(found) = in_range(source.clone(), table, low, high, first, site)? {
             return Ok(Some(found));
         }
         if whole {

@@ -79,11 +79,11 @@ impl<K: Key, V: Row> Query<'_, K, V> {
         let index = self.by.as_ref().map(|by| by.name().to_owned());
         let scan = match &self.by {
             None => self.source.look(self.table, self.low.clone(), self.high.clone(), self.site)?,
-            Some(by) => look_by(self.source, self.table, by, self.site)?,
+            Some(by) => look_by(self.source.clone(), self.table, by, self.site)?,
         };
         let parts = scan.as_ref().map_or_else(|| Ok(Parts::default()), |scan| scan.parts())?;
-        let lock = match self.source {
-            Source::Snapshot(_) => ReadLock::None,
+        let lock = match &self.source {
+            Source::Snapshot(_) | Source::KeptSnapshot(_) => ReadLock::None,
             Source::Db(_) => ReadLock::Tried,
             Source::Transaction(_) if whole => ReadLock::Table,
             Source::Transaction(_) => ReadLock::Segments(parts.segments),

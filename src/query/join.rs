@@ -77,7 +77,7 @@ impl<'a, K: Key, V: Row, L: Key, W: Row> Joined<'a, K, V, L, W> {
         'a: 'b,
     {
         let Joined { mut query, with, key } = self;
-        let (source, site) = (query.source, query.site);
+        let (source, site) = (query.source.clone(), query.site);
         let other = Arc::new(OnceLock::new());
         let place = Arc::clone(&other);
         let fix = move |number| {
@@ -118,9 +118,10 @@ impl<L: Key, W: Row> Other<L, W> {
         site: &'static std::panic::Location<'static>,
     ) -> Result<Self> {
         let (keys, expiry) = (PhantomData, source.expiry(table));
-        let (engine, snapshot) = match source {
-            Source::Db(engine) => (engine, None),
-            Source::Snapshot(snapshot) => (&snapshot.engine, Some(snapshot.clone())),
+        let (engine, snapshot) = match &source {
+            Source::Db(engine) => (*engine, None),
+            Source::Snapshot(snapshot) => (&snapshot.engine, Some(Snapshot::clone(snapshot))),
+            Source::KeptSnapshot(snapshot) => (&snapshot.engine, Some(snapshot.clone())),
             Source::Transaction(tx) => {
                 let core = tx.engine.table(table)?;
                 let own = tx.lock_for_scan(&core, &[], None, Mode::S, site, &[])?;

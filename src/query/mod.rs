@@ -40,6 +40,7 @@ mod on_snapshot;
 mod on_transaction;
 mod par_iter;
 mod projected;
+mod raw_load;
 mod remove_range;
 mod request;
 mod scan;
@@ -65,7 +66,9 @@ pub use migrate::MigrationProgress;
 pub(crate) use migrate::{Closure, Convert, Migrate, add_migration, migrate};
 pub use par_iter::ParallelResults;
 pub use projected::Projected;
-pub(crate) use remove_range::remove_range;
+#[cfg(feature = "admin")]
+pub(crate) use raw_load::RawLoad;
+pub(crate) use remove_range::{remove_range, remove_range_inside};
 pub use request::Query;
 pub(crate) use request::decode_stored_key;
 pub(crate) use source::Source;

@@ -61,7 +61,7 @@ impl Transaction {
     /// As [`Transaction::get`].
     #[track_caller]
     pub fn len<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
-        if table.until().is_some() { self.query(table).count() } else { self.row_count(table) }
+        if table.until().is_some() { self.query(table).count() } else { self.row_count(table, Location::caller()) }
     }
 
     /// The first row in key order. Locks what it looked at.

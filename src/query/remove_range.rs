@@ -58,7 +58,7 @@ pub(crate) fn remove_range<K: Key, V: Row>(
 
 /// The same in the write set of a transaction, row by row, whose entries go with its commit. What holds the range is locked
 /// for this transaction alone, so that none of its keys comes back before the end.
-pub(super) fn remove_range_inside<K: Key, V: Row>(
+pub(crate) fn remove_range_inside<K: Key, V: Row>(
     tx: &Transaction,
     table: Table<K, V>,
     (low, high): (KeyBuf, Option<KeyBuf>),

@@ -55,7 +55,7 @@ pub(super) type Fix<'a> = Box<dyn FnOnce(u64) -> Result<()> + 'a>;
 
 /// A query that has begun: what it reads is fixed.
 pub(super) struct Opened<'a, V: 'static> {
-    pub(super) scan: Scan<'a, V>,
+    pub(super) scan: Scan<V>,
     pub(super) select: Option<Select<'a, V>>,
     pub(super) window: Window,
     pub(super) drive: Drive,

@@ -28,14 +28,14 @@ type OwnRow<V> = (KeyBuf, Option<Arc<V>>);
 
 /// See the module's text.
 #[derive(Debug)]
-pub(crate) struct Scan<'a, V: 'static> {
-    pub(crate) engine: &'a Engine,
+pub(crate) struct Scan<V: 'static> {
+    pub(crate) engine: Arc<Engine>,
     pub(crate) site: &'static Location<'static>,
     table: Arc<TableCore>,
     number: u64,
     _registration: Option<Registration>,
     /// Whose number it is, if it may be taken away while the scan is under way.
-    snapshot: Option<&'a Snapshot>,
+    snapshot: Option<Snapshot>,
     low: KeyBuf,
     high: Option<KeyBuf>,
     own: OwnRows<V>,
@@ -118,9 +118,9 @@ impl<V> RowAt<'_, V> {
     }
 }
 
-impl<'a, V: Row> Scan<'a, V> {
+impl<V: Row> Scan<V> {
     pub(crate) fn new(
-        engine: &'a Engine,
+        engine: &Arc<Engine>,
         table: Arc<TableCore>,
         number: u64,
         registration: Option<Registration>,
@@ -129,7 +129,7 @@ impl<'a, V: Row> Scan<'a, V> {
         site: &'static Location<'static>,
     ) -> Self {
         let (behind, limits, reverse, snapshot, expiry) = (None, Vec::new(), false, None, None);
-        let _registration = registration;
+        let (engine, _registration) = (Arc::clone(engine), registration);
         Scan { engine, site, table, number, _registration, snapshot, low, high, own, behind, limits, reverse, expiry }
     }
 
@@ -139,8 +139,8 @@ impl<'a, V: Row> Scan<'a, V> {
         self
     }
 
-    pub(crate) fn of_snapshot(mut self, snapshot: &'a Snapshot) -> Self {
-        self.snapshot = Some(snapshot);
+    pub(crate) fn of_snapshot(mut self, snapshot: &Snapshot) -> Self {
+        self.snapshot = Some(snapshot.clone());
         self
     }
 
@@ -152,6 +152,10 @@ impl<'a, V: Row> Scan<'a, V> {
 
     pub(super) fn take_behind(&mut self) -> Option<Behind<V>> {
         self.behind.take()
+    }
+
+    pub(super) fn table_name(&self) -> &str {
+        self.table.name()
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -195,7 +199,7 @@ impl<'a, V: Row> Scan<'a, V> {
     /// As [`Snapshot::kept`].
     #[inline]
     pub(super) fn kept<T>(&self, taken: Result<T>) -> Result<T> {
-        match self.snapshot {
+        match &self.snapshot {
             Some(snapshot) => snapshot.kept(taken),
             None => taken,
         }

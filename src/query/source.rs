@@ -15,52 +15,55 @@ use crate::table::{Expiry, Row, Table};
 use crate::txn::{Engine, Snapshot, Transaction};
 
 /// See the module's text.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Source<'a> {
     Db(&'a Arc<Engine>),
     Snapshot(&'a Snapshot),
+    /// For queries that outlive the call that made them.
+    KeptSnapshot(Snapshot),
     Transaction(&'a Transaction),
 }
 
-impl<'a> Source<'a> {
+impl Source<'_> {
     /// Fixes what is read. None when the table was never written to. `limits` end the wait for it, and the scan; in a
     /// transaction its own do so as well.
     pub(crate) fn open<K: Key, V: Row>(
-        self,
+        &self,
         table: Table<K, V>,
         low: KeyBuf,
         high: Option<KeyBuf>,
         site: &'static Location<'static>,
         limits: Vec<Limit>,
-    ) -> Result<Option<Scan<'a, V>>> {
+    ) -> Result<Option<Scan<V>>> {
         check_all(&limits, "before it began")?;
         if let Source::Transaction(tx) = self {
             return open_locked(tx, table, (low, high), Mode::S, site, limits).map(Some);
         }
         let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
-        let scan = self.aged(Scan::new(engine, core, number, registration, (low, high), Vec::new(), site));
+        let scan = self.aged(Scan::new(&engine, core, number, registration, (low, high), Vec::new(), site));
         Ok(Some(scan.limited(limits).expiring(self.expiry(table))))
     }
 
     /// Which rows are over.
-    pub(crate) fn expiry<K, V>(self, table: Table<K, V>) -> Option<Expiry<V>> {
+    pub(crate) fn expiry<K, V>(&self, table: Table<K, V>) -> Option<Expiry<V>> {
         Expiry::of(table, || match self {
             Source::Db(_) => SystemTime::now(),
             Source::Snapshot(snapshot) => snapshot.now,
+            Source::KeptSnapshot(snapshot) => snapshot.now,
             Source::Transaction(tx) => tx.now,
         })
     }
 }
 
 /// As [`Source::open`], for a range that a transaction locks in `mode`, with its own writes.
-pub(super) fn open_locked<'a, K: Key, V: Row>(
-    tx: &'a Transaction,
+pub(super) fn open_locked<K: Key, V: Row>(
+    tx: &Transaction,
     table: Table<K, V>,
     (low, high): (KeyBuf, Option<KeyBuf>),
     mode: Mode,
     site: &'static Location<'static>,
     mut limits: Vec<Limit>,
-) -> Result<Scan<'a, V>> {
+) -> Result<Scan<V>> {
     let engine = &tx.engine;
     let core = engine.table(table)?;
     let own = tx.lock_for_scan(&core, &low, high.as_deref(), mode, site, &limits)?;
@@ -72,16 +75,16 @@ pub(super) fn open_locked<'a, K: Key, V: Row>(
 }
 
 /// What a read outside transactions reads: where, and at which number, registered for it if nobody else has it.
-pub(super) type Captured<'a> = (&'a Engine, Arc<TableCore>, u64, Option<Registration>);
+pub(super) type Captured = (Arc<Engine>, Arc<TableCore>, u64, Option<Registration>);
 
-impl<'a> Source<'a> {
+impl Source<'_> {
     /// Fixes the number of a read. None when the table was never written to. Of a transaction this is for a look only: it
     /// reads at a number that it takes under its locks.
     pub(super) fn capture<K: Key, V: Row>(
-        self,
+        &self,
         table: Table<K, V>,
         site: &'static Location<'static>,
-    ) -> Result<Option<Captured<'a>>> {
+    ) -> Result<Option<Captured>> {
         match self {
             Source::Db(engine) => {
                 context::check_free("a read of the database", site)?;
@@ -94,61 +97,70 @@ impl<'a> Source<'a> {
                 let _ = locks.try_lock_table(&core, Mode::S);
                 let registration = engine.capture();
                 locks.release_all();
-                Ok(Some((engine, core, registration.number(), Some(registration))))
+                Ok(Some((Arc::clone(engine), core, registration.number(), Some(registration))))
             }
-            Source::Snapshot(snapshot) => {
+            Source::Snapshot(_) | Source::KeptSnapshot(_) => {
+                let snapshot = self.snapshot().expect("it is one of a snapshot");
                 // Allowed in every closure: it wants no lock, and on a scan's worker it runs right there.
                 let engine = &snapshot.engine;
                 engine.check_alive()?;
                 snapshot.check_age()?;
                 let Some(core) = engine.table_at(table, snapshot.registration.number())? else { return Ok(None) };
-                Ok(Some((engine, core, snapshot.registration.number(), None)))
+                Ok(Some((Arc::clone(engine), core, snapshot.registration.number(), None)))
             }
             Source::Transaction(tx) => {
                 let Some(core) = tx.engine.table_if_any(table)? else { return Ok(None) };
                 let registration = tx.engine.capture();
-                Ok(Some((&tx.engine, core, registration.number(), Some(registration))))
+                Ok(Some((Arc::clone(&tx.engine), core, registration.number(), Some(registration))))
             }
         }
     }
 }
 
-impl<'a> Source<'a> {
+impl Source<'_> {
+    fn snapshot(&self) -> Option<&Snapshot> {
+        match self {
+            Source::Snapshot(snapshot) => Some(snapshot),
+            Source::KeptSnapshot(snapshot) => Some(snapshot),
+            Source::Db(_) | Source::Transaction(_) => None,
+        }
+    }
+
     /// What was taken out of a table, if it is that of the number read at.
     ///
     /// # Errors
     /// As [`Snapshot::kept`].
-    pub(super) fn kept<T>(self, taken: Result<T>) -> Result<T> {
-        match self {
-            Source::Snapshot(snapshot) => snapshot.kept(taken),
-            Source::Db(_) | Source::Transaction(_) => taken,
+    pub(super) fn kept<T>(&self, taken: Result<T>) -> Result<T> {
+        match self.snapshot() {
+            Some(snapshot) => snapshot.kept(taken),
+            None => taken,
         }
     }
 
     /// A scan of a snapshot ends when the snapshot's time is over.
-    pub(super) fn aged<V: Row>(self, scan: Scan<'a, V>) -> Scan<'a, V> {
-        match self {
-            Source::Snapshot(snapshot) => scan.of_snapshot(snapshot),
-            Source::Db(_) | Source::Transaction(_) => scan,
+    pub(super) fn aged<V: Row>(&self, scan: Scan<V>) -> Scan<V> {
+        match self.snapshot() {
+            Some(snapshot) => scan.of_snapshot(snapshot),
+            None => scan,
         }
     }
 
     /// What a scan would read now, for a look at its parts: nothing is locked. None when there is no such table.
     pub(crate) fn look<K: Key, V: Row>(
-        self,
+        &self,
         table: Table<K, V>,
         low: KeyBuf,
         high: Option<KeyBuf>,
         site: &'static Location<'static>,
-    ) -> Result<Option<Scan<'a, V>>> {
+    ) -> Result<Option<Scan<V>>> {
         let Some((engine, core, number, registration)) = self.capture(table, site)? else { return Ok(None) };
-        Ok(Some(Scan::new(engine, core, number, registration, (low, high), Vec::new(), site)))
+        Ok(Some(Scan::new(&engine, core, number, registration, (low, high), Vec::new(), site)))
     }
 
     /// The key range of the first or last `segments` segments of a table now. A guess at how far to look: segments may
     /// be split before the range is read, which changes what is locked and not what is found.
     pub(crate) fn reach<K: Key, V: Row>(
-        self,
+        &self,
         table: Table<K, V>,
         first: bool,
         segments: usize,
@@ -157,6 +169,7 @@ impl<'a> Source<'a> {
             Source::Db(engine) => engine.table_if_any(table)?,
             // Another table may have the name by now.
             Source::Snapshot(snapshot) => snapshot.engine.table_at(table, snapshot.commit_number())?,
+            Source::KeptSnapshot(snapshot) => snapshot.engine.table_at(table, snapshot.commit_number())?,
             Source::Transaction(tx) => tx.engine.table_if_any(table)?,
         };
         let Some(core) = core else { return Ok((KeyBuf::empty(), None)) };

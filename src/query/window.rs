@@ -37,7 +37,7 @@ impl Window {
     /// The rows are counted and not kept, so a far offset costs time and no memory; without a predicate none is decoded.
     pub(super) fn drop_parts<V: Row>(
         &mut self,
-        scan: &Scan<'_, V>,
+        scan: &Scan<V>,
         parts: &mut Parts,
         select: Option<&Select<'_, V>>,
         drive: &Drive,

@@ -9,6 +9,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::checkpoint::{checkpoint_or_poison, write_whole};
 use super::copy::copy_pages;
 use super::keeper::Keeper;
@@ -21,7 +23,7 @@ use crate::storage::{FileLayer, OsFiles, PageStore, Root, RootFile, SledStore, n
 use crate::txn::Engine;
 
 /// What a backup holds, as it was read back from its folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BackupReport {
     /// It has all commits up to this one, and none after it.

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use super::directory_state::{DirectoryState, Subject};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events;
 use crate::storage::journal::Mark;
 use crate::storage::{MAX_FREE, PageStore, Root, RootFile, StoreOp, TreeId};
 use crate::table::directory::Directory;
@@ -96,6 +97,7 @@ fn capture(engine: &Engine, closing: bool) -> Result<Capture> {
 /// Whatever the page store, the journal or the root file say. What is on disk stays as good as it was, but the caller
 /// must not try again: after a failed sync nobody knows what reached the disk.
 pub(crate) fn checkpoint(engine: &Engine, state: &mut CheckpointState, clean: bool) -> Result<()> {
+    let _span = events::checkpoint();
     let capture = capture(engine, clean)?;
     engine.pager.registry.end_old_snapshots(capture.registration.number());
     if let Some(journal) = &engine.journal {

@@ -9,6 +9,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::checkpoint::CheckpointState;
 use super::copy::copy_pages;
 use super::disk::Disk;
@@ -20,7 +22,7 @@ use crate::storage::{PageStore, Root, SledStore, names};
 use crate::txn::Engine;
 
 /// What a compaction gained.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CompactReport {
     /// Bytes of the page store on disk before.

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use super::checkpoint::{CheckpointState, checkpoint, checkpoint_or_poison};
 use super::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
+use crate::meters;
 use crate::storage::Root;
 use crate::txn::{Engine, Wake};
 
@@ -36,6 +38,12 @@ impl Keeper {
     /// Bytes of all files but the page store's.
     pub(crate) fn file_bytes(&self) -> Result<u64> {
         self.disk.file_bytes()
+    }
+
+    /// The folder of the store.
+    #[cfg(feature = "admin")]
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.disk.dir.clone()
     }
 
     /// The folder of the page store.
@@ -84,7 +92,10 @@ fn run(engine: &Engine, state: &Mutex<CheckpointState>) {
             Wake::Time | Wake::Asked => {}
         }
         engine.admission.begin();
+        let started = Instant::now();
         let outcome = checkpoint_or_poison(engine, &mut state.lock());
+        meters::checkpoint(started.elapsed());
+        engine.tell_sizes();
         engine.admission.finish();
         if outcome.is_err() {
             return;

@@ -13,6 +13,8 @@ use super::replay::Replay;
 use super::sweep::{count_live_bytes, named_lists, sweep};
 use crate::codec::KeyBuf;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events;
+use crate::meters;
 use crate::options::Options;
 use crate::storage::journal::{self, Journal, JournalOptions, Mark, Position};
 use crate::storage::{
@@ -53,6 +55,8 @@ pub(crate) fn in_memory(options: Options) -> Result<Opened> {
 pub(crate) fn open(files: Arc<dyn FileLayer>, dir: &Path, options: Options) -> Result<Opened> {
     options.check()?;
     let dir = &settled(dir)?;
+    meters::describe();
+    let _span = events::recovery(dir);
     prepare_folder(&*files, dir, &options)?;
     let lock = LockFile::acquire(&*files, dir)?;
     let (engine, keeper) = open_locked(files, dir, options)?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Serialize, Serializer};
+
 use super::keeper::Keeper;
 use super::verify_index::verify_indexes;
 use crate::codec::{KeyBuf, Shape};
@@ -15,7 +17,7 @@ use crate::table::table_core::TableCore;
 use crate::txn::Engine;
 
 /// What a verification found in one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct TableReport {
     /// The table's name.
@@ -24,6 +26,7 @@ pub struct TableReport {
     pub rows: u64,
     /// The sum of the hashes of all keys and rows. Two tables with the same rows have the same sum, in whatever order
     /// and however they were written.
+    #[serde(serialize_with = "as_hex")]
     pub checksum: u64,
     /// Segments read.
     pub segments: u64,
@@ -34,13 +37,18 @@ pub struct TableReport {
 }
 
 /// What a verification found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
     /// One entry a table, in the order in which they were made, and then one an index, called `table.index`.
     pub tables: Vec<TableReport>,
     /// The folder of the pages. None in memory.
     pub page_store: Option<PathBuf>,
+}
+
+/// A checksum is no number to reckon with, and many readers of JSON would round it.
+pub(crate) fn as_hex<S: Serializer>(checksum: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{checksum:016x}"))
 }
 
 impl VerifyReport {

@@ -193,9 +193,11 @@ impl Catalog {
     }
 }
 
-/// What the program says of a table, to be compared with what is stored.
-pub(crate) fn program_definition<K: Key, V: Row>(table: Table<K, V>, id: u32) -> Result<Definition> {
-    let name = table.name();
+/// Refuses a name that no table of a program can have.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(crate) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name.len() > MAX_NAME_BYTES {
         return Err(Error::new(
             ErrorKind::InvalidArgument,
@@ -208,6 +210,13 @@ pub(crate) fn program_definition<K: Key, V: Row>(table: Table<K, V>, id: u32) ->
             format!("the table name {name:?} begins with {RESERVED_NAMES:?}, as the library's own do; choose another"),
         ));
     }
+    Ok(())
+}
+
+/// What the program says of a table, to be compared with what is stored.
+pub(crate) fn program_definition<K: Key, V: Row>(table: Table<K, V>, id: u32) -> Result<Definition> {
+    let name = table.name();
+    check_name(name)?;
     let mut key_shape = String::new();
     K::shape(&mut key_shape);
     let row_shape = Shape::of_type::<V>().map_err(|fault| fault.into_error(name))?;

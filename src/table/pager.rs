@@ -14,7 +14,9 @@ use super::registry::Registry;
 use super::segment::{GoneSegment, PageList, Segment};
 use super::table_core::TableCore;
 use crate::codec::PageBytes;
+use crate::context;
 use crate::error::{Error, Result};
+use crate::meters;
 use crate::storage::PageStore;
 
 /// Whether what is read stays in memory.
@@ -137,6 +139,7 @@ impl Pager {
 
     #[cold]
     fn load_list(&self, table: &TableCore, segment: &Segment, number: Option<u64>) -> Result<Arc<PageList>> {
+        context::check_may_block()?;
         let lost = || Error::corrupted(format!("segment {} of table {:?} has no page list", segment.id, table.name()));
         let stored = segment.stored().ok_or_else(lost)?;
         let Some(pages) = read_page_list(&*self.store, table.id(), segment.id, &stored.lists)? else {
@@ -183,6 +186,7 @@ impl Pager {
         mut view: PageView,
         ahead: &mut ReadAhead,
     ) -> Result<Option<PageView>> {
+        context::check_may_block()?;
         let (Some(slot), Some(stored)) = (slots.first(), view.content.stored) else { return Ok(None) };
         if stored.entries > 1 {
             // It is walked over by itself, and what was read ahead stays for the pages behind it.
@@ -205,6 +209,7 @@ impl Pager {
     }
 
     fn keep(&self, slot: &Arc<PageSlot>, stored: StoredPage, bytes: &Arc<PageBytes>, keep: Keep) {
+        meters::page_read();
         if keep == Keep::Always || self.cache.has_room() {
             slot.install_bytes(stored, bytes, &self.cache);
             self.cache.evict();
@@ -220,6 +225,7 @@ impl Pager {
         keep: Keep,
         mut view: PageView,
     ) -> Result<Option<PageView>> {
+        context::check_may_block()?;
         loop {
             let stored = view.content.stored.expect("a page is in memory or in the store");
             let before = match self.read_page(table, slot, stored)? {

@@ -137,13 +137,15 @@ impl Engine {
             || dirty >= times.saturating_mul((self.pager.cache.budget() as u64 / 4).max(8 << 20))
     }
 
+    /// Whether a transaction that begins now has to wait.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.journal.is_some() && self.is_due(BEHIND)
+    }
+
     /// Waits before a transaction's first lock while the checkpoint is far behind, as long as its limits allow.
     #[inline]
     pub(crate) fn admit(&self, limits: &[Limit]) -> Result<()> {
-        if self.journal.is_none() || !self.is_due(BEHIND) {
-            return Ok(());
-        }
-        self.wait_admission(limits)
+        if self.is_behind() { self.wait_admission(limits) } else { Ok(()) }
     }
 
     #[cold]

@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::record::rows_record;
 use super::write_set::WriteSet;
 use crate::error::{Error, ErrorKind, Result};
+use crate::meters;
 use crate::options::Durability;
 use crate::storage::journal::{Payload, Position, Reservation};
 use crate::sync::{Mutex, MutexGuard};
@@ -181,8 +182,13 @@ impl Engine {
         std::mem::forget(whole);
         drop(last);
         drop(held);
-        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.count_commit();
         Ok(Committed { position, garbage, grown, small, put_off })
+    }
+
+    fn count_commit(&self) {
+        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        meters::commit();
     }
 
     /// Reads the pages of all writes from the `missing`th on, for a commit that found one not in memory.
@@ -201,15 +207,20 @@ impl Engine {
     /// # Errors
     /// `CommitUnknown` when the journal could not be written or synced.
     pub(crate) fn finish(&self, committed: Committed, durability: Durability) -> Result<()> {
+        match (&self.journal, self.tidy_up(committed, durability)) {
+            (Some(journal), Some(position)) => journal.wait_synced(position),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a commit but for the wait for the disk. Gives the position to wait for, if it is to be waited for.
+    pub(super) fn tidy_up(&self, committed: Committed, durability: Durability) -> Option<Position> {
         let Committed { position, garbage, .. } = committed;
         drop(garbage);
         self.pager.registry.end_old_snapshots(self.commits.applied.load(Ordering::Acquire));
         self.checkpoint_if_due();
         self.pager.cache.evict_patiently();
-        match (&self.journal, position, durability) {
-            (Some(journal), Some(position), Durability::Immediate) => journal.wait_synced(position),
-            _ => Ok(()),
-        }
+        position.filter(|_| durability == Durability::Immediate)
     }
 
     /// A commit of whole segments. The caller has made sure that nobody else uses what `apply` changes.
@@ -229,7 +240,7 @@ impl Engine {
         self.commits.end(&mut last, number);
         std::mem::forget(whole);
         drop(last);
-        self.counts.commits.fetch_add(1, Ordering::Relaxed);
+        self.count_commit();
         Ok(Committed { position, garbage, grown: SmallVec::new(), small: SmallVec::new(), put_off: None })
     }
 

@@ -12,7 +12,9 @@ use super::ids::Ids;
 use super::old_rows::OldRows;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::LockManager;
+use crate::meters::{self, Sizes};
 use crate::options::Options;
+use crate::pool::Blocking;
 use crate::storage::Incarnation;
 use crate::storage::journal::{Journal, Position};
 use crate::table::catalog::Catalog;
@@ -48,6 +50,7 @@ pub(crate) struct Engine {
     /// Which opening of which store this is.
     pub(crate) incarnation: Incarnation,
     scan_pool: OnceLock<Option<rayon::ThreadPool>>,
+    blocking: OnceLock<Blocking>,
     closed: AtomicBool,
     poisoned: AtomicBool,
     poison: Mutex<Option<String>>,
@@ -77,6 +80,7 @@ impl Engine {
             replay_from: Mutex::new(replay_from),
             incarnation,
             scan_pool: OnceLock::new(),
+            blocking: OnceLock::new(),
             closed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             poison: Mutex::new(None),
@@ -125,6 +129,9 @@ impl Engine {
         self.poison.lock().get_or_insert_with(|| error.to_string());
         self.poisoned.store(true, Ordering::Release);
         self.admission.wake_all();
+        if let Some(journal) = &self.journal {
+            journal.abandon();
+        }
     }
 
     /// Refuses all later calls. False when it was closed before.
@@ -144,6 +151,37 @@ impl Engine {
                     .ok()
             })
             .as_ref()
+    }
+
+    /// Journal bytes that an opening after a kill would replay.
+    pub(crate) fn bytes_to_replay(&self) -> u64 {
+        self.journal.as_ref().map_or(0, |journal| journal.bytes_since(*self.replay_from.lock()))
+    }
+
+    /// Tells a recorder of metrics the sizes of now.
+    pub(crate) fn tell_sizes(&self) {
+        if cfg!(feature = "metrics") {
+            meters::sizes(Sizes {
+                cache_bytes: self.pager.cache.used() as u64,
+                dirty_bytes: self.pager.cache.dirty() as u64,
+                journal_bytes: self.bytes_to_replay(),
+                readers: self.pager.registry.readers() as u64,
+            });
+        }
+    }
+
+    /// The threads for what tasks must not do on theirs.
+    pub(crate) fn blocking(&self) -> &Blocking {
+        self.blocking.get_or_init(Blocking::new)
+    }
+
+    /// As [`sync`](Self::sync), for a task.
+    pub(crate) async fn sync_async(&self) -> Result<()> {
+        self.check_alive()?;
+        match &self.journal {
+            Some(journal) => journal.sync_async().await,
+            None => Ok(()),
+        }
     }
 
     /// Makes everything that was committed before the call durable.

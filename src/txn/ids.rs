@@ -25,7 +25,7 @@ use crate::table::typed;
 use crate::table::{Row, Table};
 
 /// The table of the marks: the name of a table, and the first id that was not given out for it.
-const NAME: &str = "gangline.ids";
+pub(crate) const MARKS: &str = "gangline.ids";
 
 /// The blocks of the tables for which ids were wanted since the database was opened.
 #[derive(Debug, Default)]
@@ -84,11 +84,18 @@ impl Engine {
         // Making room in memory for the mark may drop rows of the program: code of theirs that calls the database must be
         // refused, or it waits for its own thread.
         let _scope = context::enter(Activity::Transaction, site);
-        let mut blocks = self.ids.blocks.lock();
+        // Whoever has it may be waiting for the disk.
+        let mut blocks = match self.ids.blocks.try_lock() {
+            Some(blocks) => blocks,
+            None => {
+                context::check_may_block()?;
+                self.ids.blocks.lock()
+            }
+        };
         if let Some(block) = blocks.get_mut(table) {
             return with(block);
         }
-        let mark = match self.catalog.find(NAME) {
+        let mark = match self.catalog.find(MARKS) {
             Some(core) => typed::get::<u64>(&self.pager, &core, None, &key_of(table))?.map_or(1, |mark| *mark),
             None => 1,
         };
@@ -98,26 +105,27 @@ impl Engine {
 
     /// Notes that ids below `mark` may be in use, and waits for the disk.
     fn write_mark(&self, table: &str, mark: u64) -> Result<()> {
+        context::check_may_block()?;
         let core = self.table_of_marks()?;
         let mut writes = WriteSet::default();
-        let size = encode_row(&mark, writes.arena()).map_err(|fault| fault.into_error(NAME))?;
+        let size = encode_row(&mark, writes.arena()).map_err(|fault| fault.into_error(MARKS))?;
         writes.put(&core, key_of(table), 0, Arc::new(mark), size.heap_bytes);
         let committed = self.apply(writes)?;
         self.finish(committed, Durability::Immediate)
     }
 
-    fn table_of_marks(&self) -> Result<Arc<TableCore>> {
+    pub(crate) fn table_of_marks(&self) -> Result<Arc<TableCore>> {
         let _creating = self.catalog.creating.lock();
-        if let Some(core) = self.catalog.find(NAME) {
+        if let Some(core) = self.catalog.find(MARKS) {
             return Ok(core);
         }
         let mut key_shape = String::new();
         String::shape(&mut key_shape);
-        let row_shape = Shape::of_type::<u64>().map_err(|fault| fault.into_error(NAME))?;
+        let row_shape = Shape::of_type::<u64>().map_err(|fault| fault.into_error(MARKS))?;
         let id = self.catalog.fresh_id();
         self.commit_tables(vec![Definition {
             id,
-            name: NAME.to_owned(),
+            name: MARKS.to_owned(),
             version: 1,
             key_shape,
             row_shape,
@@ -157,8 +165,12 @@ impl Transaction {
     /// [`Restart`](ErrorKind::Restart), which the closure passes on, and what a commit gives.
     #[track_caller]
     pub fn next_id<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
+        self.next_id_at(table.name(), Location::caller())
+    }
+
+    pub(crate) fn next_id_at(&self, table: &str, site: &'static Location<'static>) -> Result<u64> {
         drop(self.state()?);
-        self.engine.next_id(table.name(), Location::caller())
+        self.engine.next_id(table, site)
     }
 }
 
@@ -168,6 +180,6 @@ mod tests {
 
     #[test]
     fn no_table_of_a_program_has_the_name_of_the_marks() {
-        assert!(NAME.starts_with(crate::table::catalog::RESERVED_NAMES));
+        assert!(MARKS.starts_with(crate::table::catalog::RESERVED_NAMES));
     }
 }

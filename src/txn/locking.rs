@@ -54,7 +54,7 @@ impl Transaction {
     /// [`get`](Self::get).
     #[track_caller]
     pub fn lock(&self, name: &str) -> Result<()> {
-        self.lock_name(name, Mode::X)
+        self.lock_name(name, Mode::X, Location::caller())
     }
 
     /// Locks a name of the program's own in shared mode until the end of the transaction.
@@ -63,13 +63,12 @@ impl Transaction {
     /// As [`lock`](Self::lock).
     #[track_caller]
     pub fn lock_shared(&self, name: &str) -> Result<()> {
-        self.lock_name(name, Mode::S)
+        self.lock_name(name, Mode::S, Location::caller())
     }
 
-    #[track_caller]
-    fn lock_name(&self, name: &str, mode: Mode) -> Result<()> {
+    pub(crate) fn lock_name(&self, name: &str, mode: Mode, site: &'static Location<'static>) -> Result<()> {
         let state = &mut *self.state()?;
-        state.locks.asked_at(Location::caller());
+        state.locks.asked_at(site);
         state.locks.lock_name(name, mode)
     }
 

@@ -10,6 +10,7 @@ use crate::codec::{Key, KeyBuf};
 use crate::error::Result;
 use crate::lock::{Mode, check_all};
 use crate::table::table_core::TableCore;
+use crate::table::typed;
 use crate::table::{Row, Shared, Table};
 
 impl Transaction {
@@ -60,6 +61,28 @@ impl Transaction {
             None => return Ok(0),
         }
         self.write_hits(table, sorted, site)
+    }
+
+    /// The number of rows, those that are over included.
+    pub(crate) fn row_count<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        site: &'static Location<'static>,
+    ) -> Result<u64> {
+        let core = self.engine.table(table)?;
+        let state = &mut *self.state()?;
+        state.locks.asked_at(site);
+        state.locks.lock_table(&core, Mode::S)?;
+        let mut rows = core.rows();
+        let own = state.writes.tables().find(|writes| writes.core.id() == core.id());
+        for (key, write) in own.iter().flat_map(|writes| &writes.rows) {
+            match (typed::contains(&self.engine.pager, &core, key)?.0, write.image.is_some()) {
+                (false, true) => rows += 1,
+                (true, false) => rows -= 1,
+                _ => {}
+            }
+        }
+        Ok(rows)
     }
 
     /// Writes the changed rows of an update, in key order: all of them or, with an error, none. The program may go on

@@ -16,6 +16,7 @@
 mod admission;
 mod bulk;
 mod commit;
+mod ending;
 mod engine;
 mod entries;
 mod footprint;
@@ -25,6 +26,8 @@ mod locking;
 mod many;
 mod merge;
 mod old_rows;
+#[cfg(feature = "admin")]
+mod raw_put;
 mod raw_writer;
 mod record;
 mod run;
@@ -41,14 +44,17 @@ mod write_set;
 
 pub(crate) use admission::Wake;
 pub(crate) use bulk::BulkAct;
+pub(crate) use ending::Applied;
 pub(crate) use engine::Engine;
 pub use footprint::Footprint;
+#[cfg(feature = "admin")]
+pub(crate) use ids::MARKS;
 pub(crate) use old_rows::WantsOldRows;
 pub(crate) use raw_writer::RawWriter;
 pub(crate) use record::{BulkRecord, Record, RecordRow, read_record};
 pub(crate) use run::{once, run};
 pub use settings::TransactionOptions;
-pub(crate) use sizes::{check_key_length, check_row_bytes};
+pub(crate) use sizes::{check_key_length, check_row_bytes, checked_key};
 pub use snapshot::Snapshot;
 pub use swap::Swap;
 pub(crate) use tables::learn;

@@ -3,7 +3,7 @@
 //! A commit writes them into its record, beside the new ones, while somebody asks for them: they are under its locks when
 //! it is about to be written down, so nothing else has to remember them, and whoever reads the record later has both.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -38,7 +38,7 @@ pub(crate) struct WantsOldRows {
 }
 
 /// For each table of a write set of which they are wanted, the rows before, in the order of the keys.
-pub(super) type OldImages = HashMap<u32, Vec<Option<KeyBuf>>>;
+pub(super) type OldImages = BTreeMap<u32, Vec<Option<KeyBuf>>>;
 
 impl WantsOldRows {
     /// Commits that begin after this call write them down.
@@ -76,6 +76,12 @@ impl Engine {
             return Ok(OldImages::new());
         }
         self.read_old_images(writes)
+    }
+
+    /// Whose old rows are wanted.
+    #[cfg(test)]
+    pub(crate) fn tables_with_old_rows(&self) -> Vec<String> {
+        self.old_rows.tables.read().keys().cloned().collect()
     }
 
     #[cold]

@@ -1,6 +1,9 @@
 //! `compare_and_swap`: a change that is made only where a row is what it is thought to be.
 
-use crate::codec::Key;
+use std::panic::Location;
+
+use super::sizes::checked_key;
+use crate::codec::{Key, KeyBuf};
 use crate::error::Result;
 use crate::lock::Mode;
 use crate::table::{Row, Shared, Table};
@@ -38,13 +41,25 @@ impl Transaction {
         expected: Option<&V>,
         new: Option<V>,
     ) -> Result<Swap<V>> {
-        let there = self.get_locked(table, key, Mode::X)?;
+        let new = new.map(Shared::from);
+        self.swap_at(table, &checked_key::<K, V>(table, key)?, expected, new, Location::caller())
+    }
+
+    pub(crate) fn swap_at<K: Key, V: Row + PartialEq>(
+        &self,
+        table: Table<K, V>,
+        key: &KeyBuf,
+        expected: Option<&V>,
+        new: Option<Shared<V>>,
+        site: &'static Location<'static>,
+    ) -> Result<Swap<V>> {
+        let there = self.get_at(table, key, Mode::X, site)?;
         if there.as_deref() != expected {
             return Ok(Err(there));
         }
         match new {
-            Some(row) => self.put(table, key, row)?,
-            None => drop(self.remove(table, key)?),
+            Some(row) => self.put_at(table, key.clone(), row, site)?,
+            None => drop(self.remove_at(table, key.clone(), site)?),
         }
         Ok(Ok(()))
     }

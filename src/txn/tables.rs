@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::record::definitions_record;
 use crate::codec::{Key, Shape, check_row, encode_row};
+use crate::context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::catalog::{check_definition, program_definition};
 use crate::table::declared::{declared, fit_indexes};
@@ -66,6 +67,7 @@ impl Engine {
 
     #[cold]
     fn create_table<K: Key, V: Row>(&self, table: Table<K, V>, row: Option<&V>) -> Result<Arc<TableCore>> {
+        context::check_may_block()?;
         let _creating = self.catalog.creating.lock();
         if let Some(core) = self.table_if_any(table)? {
             return Ok(core);
@@ -82,6 +84,20 @@ impl Engine {
         fit_indexes(table, &core)?;
         core.looked_at(complete);
         Ok(core)
+    }
+
+    /// The table of this name, and whether it was made now, by a definition that does not come from the program's types.
+    #[cfg(feature = "admin")]
+    pub(crate) fn table_by(
+        &self,
+        name: &str,
+        definition: impl FnOnce() -> Result<Definition>,
+    ) -> Result<(Arc<TableCore>, bool)> {
+        let _creating = self.catalog.creating.lock();
+        match self.catalog.find(name) {
+            Some(core) => Ok((core, false)),
+            None => Ok((self.commit_tables(vec![definition()?])?, true)),
+        }
     }
 
     /// Replaces the stored row shape of a table by one that says more.
@@ -119,6 +135,7 @@ impl Engine {
         core: Arc<TableCore>,
         row: &V,
     ) -> Result<Arc<TableCore>> {
+        context::check_may_block()?;
         let checking = core.checking.lock();
         let before = core.definition();
         let mut after = before.clone();

@@ -4,7 +4,6 @@ use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use super::engine::Engine;
@@ -15,7 +14,7 @@ use crate::codec::{Key, KeyBuf, encode_row};
 use crate::context::{self, Activity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock::mutant::{self, Mutant};
-use crate::lock::{Limit, LockSet, Mode, check_all};
+use crate::lock::{LockSet, Mode, check_all};
 use crate::options::Durability;
 use crate::table::rows::AnyRow;
 use crate::table::table_core::TableCore;
@@ -50,13 +49,13 @@ pub struct Transaction {
     pub(crate) site: &'static Location<'static>,
     /// What is over by now is not there, in all runs.
     pub(crate) now: SystemTime,
-    state: RefCell<State>,
+    pub(super) state: RefCell<State>,
 }
 
 pub(super) struct State {
     pub(super) locks: LockSet,
     pub(super) writes: WriteSet,
-    durability: Durability,
+    pub(super) durability: Durability,
 }
 
 impl fmt::Debug for Transaction {
@@ -73,6 +72,12 @@ impl Transaction {
         let durability = options.durability.unwrap_or(engine.options.durability);
         let state = State { locks, writes: WriteSet::default(), durability };
         Transaction { engine, site, now: SystemTime::now(), state: RefCell::new(state) }
+    }
+
+    /// A transaction of a task: its calls stop at a lock that they would have to wait for, see [`has_put_off`](Self::has_put_off).
+    pub(crate) fn of_task(mut self) -> Self {
+        self.state.get_mut().locks.set_of_task();
+        self
     }
 
     /// The state, unless the transaction has to start over, is cancelled or late, or the call stands inside one of its
@@ -97,69 +102,20 @@ impl Transaction {
         Ok(state)
     }
 
-    #[track_caller]
-    fn lock_row(state: &mut State, table: &Arc<TableCore>, key: &[u8], mode: Mode) -> Result<()> {
-        state.locks.asked_at(Location::caller());
+    fn lock_row(
+        state: &mut State,
+        table: &Arc<TableCore>,
+        key: &[u8],
+        mode: Mode,
+        site: &'static Location<'static>,
+    ) -> Result<()> {
+        state.locks.asked_at(site);
         state.locks.lock_row(table, key, mode)
     }
 
     /// Whether rows of a table with indexes were written.
     pub(super) fn writes_indexed_tables(&self) -> bool {
         self.state.borrow().writes.tables().any(|table| table.core.is_indexed())
-    }
-
-    pub(crate) fn wants_restart(&self) -> bool {
-        self.state.borrow().locks.restart_wanted()
-    }
-
-    /// Refuses to commit a strict transaction that would have had to start over.
-    pub(crate) fn check_strict(&self) -> Result<()> {
-        self.state.borrow().locks.strict_failure().map_or(Ok(()), Err)
-    }
-
-    /// Whether it may go on.
-    ///
-    /// # Errors
-    /// `Cancelled`.
-    pub(crate) fn check_limits(&self, doing: &str) -> Result<()> {
-        check_all(self.state.borrow().locks.limits(), doing)
-    }
-
-    /// What ends its scans.
-    pub(crate) fn limits(&self) -> Vec<Limit> {
-        self.state.borrow().locks.limits().to_vec()
-    }
-
-    /// Gives everything back and takes the locks of the next run.
-    pub(crate) fn restart(&self) -> Result<()> {
-        let state = &mut *self.state.borrow_mut();
-        state.writes = WriteSet::default();
-        self.engine.counts.restarts.fetch_add(1, Ordering::Relaxed);
-        state.locks.restart()
-    }
-
-    /// Commits what was written and gives the locks back.
-    pub(crate) fn commit(self) -> Result<()> {
-        self.check_limits("before its commit")?;
-        let State { mut locks, mut writes, durability, .. } = self.state.into_inner();
-        if writes.is_empty() {
-            locks.release_all();
-            return Ok(());
-        }
-        self.engine.check_alive()?;
-        {
-            // Clones rows that the program holds as well.
-            let _scope = context::enter(Activity::Transaction, self.site);
-            writes.own_rows();
-        }
-        if mutant::on(Mutant::EarlyRelease) {
-            locks.release_all();
-        }
-        let committed = self.engine.apply(writes)?;
-        locks.release_all();
-        drop(locks);
-        self.engine.reshape(&committed);
-        self.engine.finish(committed, durability)
     }
 
     /// When this transaction's commit is on disk; the database's option decides where nothing is said.
@@ -175,7 +131,7 @@ impl Transaction {
     /// [`Corrupted`](ErrorKind::Corrupted), and [`Restart`](ErrorKind::Restart), which the closure passes on.
     #[track_caller]
     pub fn get<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
-        self.get_locked(table, key, Mode::S)
+        self.get_at(table, &checked_key::<K, V>(table, key)?, Mode::S, Location::caller())
     }
 
     /// Reads a row that will probably be written. One transaction at a time can hold this lock, while others may still
@@ -185,24 +141,24 @@ impl Transaction {
     /// As [`get`](Self::get).
     #[track_caller]
     pub fn get_for_update<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
-        self.get_locked(table, key, Mode::U)
+        self.get_at(table, &checked_key::<K, V>(table, key)?, Mode::U, Location::caller())
     }
 
-    #[track_caller]
-    pub(super) fn get_locked<K: Key, V: Row>(
+    /// Reads a row under its encoded key, for a call of the program at `site`. So do the others that end in `_at`.
+    pub(crate) fn get_at<K: Key, V: Row>(
         &self,
         table: Table<K, V>,
-        key: K::Ref<'_>,
+        key: &KeyBuf,
         mode: Mode,
+        site: &'static Location<'static>,
     ) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        if mutant::on(Mutant::NoLockOnAbsentKey) && !self.is_there(state, table, &core, &key)? {
+        if mutant::on(Mutant::NoLockOnAbsentKey) && !self.is_there(state, table, &core, key)? {
             return Ok(None);
         }
-        Self::lock_row(state, &core, &key, mode)?;
-        self.current(state, table, &core, &key)
+        Self::lock_row(state, &core, key, mode, site)?;
+        self.current(state, table, &core, key)
     }
 
     /// The row as this transaction sees it.
@@ -247,11 +203,19 @@ impl Transaction {
     /// As [`get`](Self::get).
     #[track_caller]
     pub fn contains<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<bool> {
+        self.contains_at(table, &checked_key::<K, V>(table, key)?, Location::caller())
+    }
+
+    pub(crate) fn contains_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: &KeyBuf,
+        site: &'static Location<'static>,
+    ) -> Result<bool> {
         let core = self.engine.table(table)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::S)?;
-        self.is_there(state, table, &core, &key)
+        Self::lock_row(state, &core, key, Mode::S, site)?;
+        self.is_there(state, table, &core, key)
     }
 
     /// Reads several rows. Locks them in key order, so that it does not start over for its own sake, and gives them in
@@ -265,13 +229,22 @@ impl Transaction {
         table: Table<K, V>,
         keys: impl IntoIterator<Item = K::Ref<'k>>,
     ) -> Result<Vec<Option<Shared<V>>>> {
-        let core = self.engine.table(table)?;
         let keys = keys.into_iter().map(|key| checked_key::<K, V>(table, key)).collect::<Result<Vec<_>>>()?;
+        self.get_many_at(table, &keys, Location::caller())
+    }
+
+    pub(crate) fn get_many_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        keys: &[KeyBuf],
+        site: &'static Location<'static>,
+    ) -> Result<Vec<Option<Shared<V>>>> {
+        let core = self.engine.table(table)?;
         let state = &mut *self.state()?;
         let mut order: Vec<usize> = (0..keys.len()).collect();
         order.sort_by(|a, b| keys[*a].cmp(&keys[*b]));
         for at in order {
-            Self::lock_row(state, &core, &keys[at], Mode::S)?;
+            Self::lock_row(state, &core, &keys[at], Mode::S, site)?;
         }
         keys.iter().map(|key| self.current(state, table, &core, key)).collect()
     }
@@ -284,11 +257,19 @@ impl Transaction {
     /// [`TransactionTooLarge`](ErrorKind::TransactionTooLarge).
     #[track_caller]
     pub fn put<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
-        let row = row.into();
+        self.put_at(table, checked_key::<K, V>(table, key)?, row.into(), Location::caller())
+    }
+
+    pub(crate) fn put_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: KeyBuf,
+        row: Shared<V>,
+        site: &'static Location<'static>,
+    ) -> Result<()> {
         let core = self.engine.table_for_row(table, &*row)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        Self::lock_row(state, &core, &key, Mode::X, site)?;
         self.write(state, &core, key, row).map(drop)
     }
 
@@ -298,11 +279,19 @@ impl Transaction {
     /// [`Exists`](ErrorKind::Exists) with table and key when it is; else as [`put`](Self::put).
     #[track_caller]
     pub fn insert<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>, row: impl Into<Shared<V>>) -> Result<()> {
-        let row = row.into();
+        self.insert_at(table, checked_key::<K, V>(table, key)?, row.into(), Location::caller())
+    }
+
+    pub(crate) fn insert_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: KeyBuf,
+        row: Shared<V>,
+        site: &'static Location<'static>,
+    ) -> Result<()> {
         let core = self.engine.table_for_row(table, &*row)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        Self::lock_row(state, &core, &key, Mode::X, site)?;
         if self.is_there(state, table, &core, &key)? {
             return Err(Error::new(
                 ErrorKind::Exists,
@@ -324,10 +313,19 @@ impl Transaction {
         key: K::Ref<'_>,
         change: impl FnOnce(&mut V) -> T,
     ) -> Result<Option<T>> {
+        self.modify_at(table, checked_key::<K, V>(table, key)?, change, Location::caller())
+    }
+
+    pub(crate) fn modify_at<K: Key, V: Row, T>(
+        &self,
+        table: Table<K, V>,
+        key: KeyBuf,
+        change: impl FnOnce(&mut V) -> T,
+        site: &'static Location<'static>,
+    ) -> Result<Option<T>> {
         let core = self.engine.table(table)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        Self::lock_row(state, &core, &key, Mode::X, site)?;
         let Some(row) = self.current(state, table, &core, &key)? else { return Ok(None) };
         let mut row = V::clone(&row);
         let value = {
@@ -345,35 +343,24 @@ impl Transaction {
     /// As [`get`](Self::get).
     #[track_caller]
     pub fn remove<K: Key, V: Row>(&self, table: Table<K, V>, key: K::Ref<'_>) -> Result<Option<Shared<V>>> {
+        self.remove_at(table, checked_key::<K, V>(table, key)?, Location::caller())
+    }
+
+    pub(crate) fn remove_at<K: Key, V: Row>(
+        &self,
+        table: Table<K, V>,
+        key: KeyBuf,
+        site: &'static Location<'static>,
+    ) -> Result<Option<Shared<V>>> {
         let core = self.engine.table(table)?;
-        let key = checked_key::<K, V>(table, key)?;
         let state = &mut *self.state()?;
-        Self::lock_row(state, &core, &key, Mode::X)?;
+        Self::lock_row(state, &core, &key, Mode::X, site)?;
         let before = self.stored(state, &core, &key)?;
         if before.is_some() {
             self.check_size(state.writes.bytes() + key.len(), state.writes.rows())?;
             state.writes.remove(&core, key);
         }
         Ok(if_alive(Expiry::of(table, || self.now), before))
-    }
-
-    /// The number of rows, those that are over included.
-    #[track_caller]
-    pub(crate) fn row_count<K: Key, V: Row>(&self, table: Table<K, V>) -> Result<u64> {
-        let core = self.engine.table(table)?;
-        let state = &mut *self.state()?;
-        state.locks.asked_at(Location::caller());
-        state.locks.lock_table(&core, Mode::S)?;
-        let mut rows = core.rows();
-        let own = state.writes.tables().find(|writes| writes.core.id() == core.id());
-        for (key, write) in own.iter().flat_map(|writes| &writes.rows) {
-            match (typed::contains(&self.engine.pager, &core, key)?.0, write.image.is_some()) {
-                (false, true) => rows += 1,
-                (true, false) => rows -= 1,
-                _ => {}
-            }
-        }
-        Ok(rows)
     }
 
     /// Adds a write to the set. Gives the one that it stands in place of.

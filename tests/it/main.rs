@@ -54,5 +54,7 @@ mod strict;
 mod subscribe;
 mod support;
 mod swap;
+mod task_twins;
+mod tasks;
 mod temporary;
 mod transactions;

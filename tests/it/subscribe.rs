@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use gangline::{
@@ -12,7 +12,7 @@ use gangline::{
     TransactionOptions,
 };
 
-use crate::support::{ITEMS, Item, PATIENCE, block_on, copy, ids, item, kind, place, small};
+use crate::support::{ITEMS, Item, PATIENCE, amount, block_on, copy, ids, item, kind, place, small};
 
 /// The next event, which must come.
 #[track_caller]
@@ -307,10 +307,19 @@ fn a_migration_is_a_marker_or_a_lag() {
 
 #[test]
 fn a_copy_of_a_store_that_was_killed_goes_on() {
+    const NUMBERS: Table<u64, u64> = Table::new("numbers");
     let (folder, path) = place();
     let db = small().open(&path).unwrap();
-    let mut feed = db.subscribe(ITEMS).open().unwrap();
-    (0..50).for_each(|id| db.put(ITEMS, id, item(id)).unwrap());
+    // Its records have the rows before of one of the tables, and recovery passes over them.
+    let mut feed = db.subscribe(ITEMS).with_old().open().unwrap();
+    for id in 0..50 {
+        db.transact(|tx| {
+            tx.put(NUMBERS, id, id)?;
+            tx.put(ITEMS, id, item(1_000))?;
+            tx.put(ITEMS, id, item(id))
+        })
+        .unwrap();
+    }
     (0..20).for_each(|_| drop(next(&mut feed)));
     let position = feed.reached();
     let killed = folder.path().join("killed");
@@ -318,6 +327,7 @@ fn a_copy_of_a_store_that_was_killed_goes_on() {
     let db = small().open(&killed).unwrap();
     let mut feed = db.subscribe(ITEMS).from(position).open().unwrap();
     db.put(ITEMS, 50, item(50)).unwrap();
+    assert_eq!((amount(&db, 7), db.get(NUMBERS, 7).unwrap().as_deref()), (7, Some(&7)));
     let seen: Vec<u64> = (20..51).flat_map(|_| rows(&mut feed)).map(|(key, _)| key).collect();
     assert_eq!(seen, (20..51).collect::<Vec<_>>());
     nothing(&mut feed);
@@ -369,6 +379,7 @@ fn tasks_are_woken_by_the_sync() {
         let db = db.clone();
         thread::spawn(move || (0..300).for_each(|id| db.put(ITEMS, id, item(id)).unwrap()))
     };
+    let begun = Instant::now();
     let mut stream = pin!(feed.into_stream());
     let mut keys = Vec::new();
     while keys.len() < 300 {
@@ -381,6 +392,7 @@ fn tasks_are_woken_by_the_sync() {
     let closer = thread::spawn(move || db.close().unwrap());
     assert!(block_on(poll_fn(|context| stream.as_mut().poll_next(context))).is_none());
     closer.join().unwrap();
+    assert!(begun.elapsed() < PATIENCE, "it was not woken, but looked after a while");
 }
 
 #[test]

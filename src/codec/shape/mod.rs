@@ -24,6 +24,7 @@ const MAX_DEPTH: usize = 64;
 
 /// What a row looks like in serde's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "admin", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub(crate) enum Shape {
     Unknown,
     Unit,
@@ -63,6 +64,7 @@ pub(crate) enum Shape {
 
 /// What a struct or a variant holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "admin", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 pub(crate) enum Fields {
     Unknown,
     Unit,
@@ -73,6 +75,7 @@ pub(crate) enum Fields {
 
 /// One variant of an enum. An empty name is one that is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "admin", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Variant {
     pub(crate) name: String,
     pub(crate) fields: Fields,
@@ -95,7 +98,7 @@ impl Shape {
     }
 
     /// Whether every value of it is encoded as no bytes at all.
-    fn takes_no_bytes(&self) -> bool {
+    pub(crate) fn takes_no_bytes(&self) -> bool {
         match self {
             Shape::Unit => true,
             Shape::Tuple(parts) => parts.iter().all(Shape::takes_no_bytes),

@@ -244,10 +244,31 @@ fn a_waker_that_panics_harms_nobody_else() {
 
 #[test]
 fn a_parked_wait_is_ready_at_its_first_poll() {
-    let (manager, table) = (manager(), TestTable::new(1, &[b"m"]));
+    let manager = manager();
     let mut own = set(&manager);
-    at_once(own.lock_range_by(How::Parked, &table, b"a", Some(b"z"), X)).unwrap();
-    assert!(!set(&manager).try_lock_table(&table, S));
+    at_once(own.lock_name_by(How::Parked, "renderer", X)).unwrap();
+    assert!(!set(&manager).try_lock_name("renderer", S).unwrap());
     drop(own);
+    assert_all_free(&manager, &[]);
+}
+
+#[test]
+fn a_call_in_the_lock_set_of_a_task_stops_at_a_wait_and_goes_on_after_it() {
+    let (manager, table) = (manager(), TestTable::new(1, &[b"m"]));
+    let mut holder = holding(&manager, &table, b"n");
+    let mut own = set(&manager);
+    own.set_of_task();
+    let stopped = own.lock_range(&table, b"a", Some(b"z"), X).unwrap_err();
+    assert!(own.has_put_off() && !own.restart_wanted(), "nothing is to be started over: {stopped}");
+    {
+        let mut waiting = ByHand::new(own.await_put_off());
+        assert!(waiting.poll().is_none());
+        holder.release_all();
+        waiting.poll().expect("handed over").unwrap();
+    }
+    assert!(!own.has_put_off());
+    own.lock_range(&table, b"a", Some(b"z"), X).unwrap();
+    assert!(!set(&manager).try_lock_table(&table, S));
+    drop((own, holder));
     assert_all_free(&manager, &[&table]);
 }

@@ -164,3 +164,21 @@ fn a_transaction_has_a_span_with_its_label_and_splits_and_merges_are_told() {
     let merges = lines.iter().filter(|line| line.contains("segments merged") && line.contains("rows=")).count();
     assert!(merges > 0 && db.status().unwrap().segment_merges == merges as u64, "{merges} merges told");
 }
+
+#[test]
+fn openings_scans_checkpoints_and_backups_have_spans() {
+    const ROWS: crate::Table<u32, u32> = crate::Table::new("rows");
+    let folder = tempfile::tempdir().unwrap();
+    let lines = told(|| {
+        let db = crate::Db::open(folder.path().join("store")).unwrap();
+        db.put(ROWS, 1, 1).unwrap();
+        assert_eq!(db.read(ROWS, |_| true, |row| *row).unwrap(), [1]);
+        db.backup(folder.path().join("copy")).unwrap();
+        // The closing checkpoint is made on this thread.
+        db.close().unwrap();
+    });
+    for (span, part) in [("recovery", "store="), ("scan", "table=\"rows\""), ("backup", "into="), ("checkpoint", "")] {
+        let line = lines.iter().find(|line| line.contains(&format!("span {span}")));
+        assert_parts(line.unwrap_or_else(|| panic!("no {span} in {lines:?}")), &[part]);
+    }
+}

@@ -4,8 +4,12 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
+use crate::recovery::verify::as_hex;
+
 /// What a [`repair`](crate::repair) saved and what it could not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RepairReport {
     /// One entry a table of the new store.
@@ -27,7 +31,7 @@ pub struct RepairReport {
 }
 
 /// What was saved of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RepairedTable {
     /// Its name in the new store. Where the old one is lost, `table-` and the number that it had; its keys and rows can
@@ -38,13 +42,14 @@ pub struct RepairedTable {
     /// Rows in the new store.
     pub rows: u64,
     /// The sum of the hashes of all keys and rows, as in [`TableReport`](crate::TableReport).
+    #[serde(serialize_with = "as_hex")]
     pub checksum: u64,
     /// Ranges of keys of which something is lost or doubtful.
     pub ranges: Vec<DamagedRange>,
 }
 
 /// A range of keys whose page, or what named its pages, is damaged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DamagedRange {
     /// The first key, encoded. Empty: from the beginning.
@@ -62,7 +67,7 @@ pub struct DamagedRange {
 }
 
 /// A damaged place of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FileDamage {
     /// The file.

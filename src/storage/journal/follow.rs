@@ -227,6 +227,10 @@ impl Follower {
         }
         self.start = offset;
         self.buffer.clear();
+        if len <= READ_BYTES as u64 {
+            // What a large record took is given back.
+            self.buffer.shrink_to(READ_BYTES);
+        }
         self.buffer.resize(len.max(READ_BYTES as u64).min(limit - offset) as usize, 0);
         let read = file.handle.read_at(offset, &mut self.buffer).map_err(failed)?;
         self.buffer.truncate(read);

@@ -13,7 +13,8 @@ use parking_lot::MutexGuard;
 use super::Position;
 use super::state::{Batch, Failure, Piece, State};
 use super::writer::Shared;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
+use crate::meters;
 
 /// A written buffer is kept for the next records unless it is larger than this.
 const SPARE_BYTES_MAX: usize = 4 << 20;
@@ -22,6 +23,11 @@ impl State {
     /// How many may be expected to wait for the next sync.
     fn expected(&self) -> usize {
         self.groups[0].max(self.groups[1])
+    }
+
+    /// Whether a leader that gathers need not wait any longer.
+    pub(super) fn is_gathered(&self) -> bool {
+        self.gathering && self.waiting >= self.expected()
     }
 }
 
@@ -32,18 +38,12 @@ impl Shared {
             return Ok(());
         }
         state.waiting += 1;
-        if state.gathering && state.waiting >= state.expected() {
+        if state.is_gathered() {
             self.gathered.notify_one();
         }
         let outcome = loop {
-            if state.synced >= position {
-                break Ok(());
-            }
-            if let Some(failure) = &state.failure {
-                break Err(failure.error(
-                    ErrorKind::CommitUnknown,
-                    "a commit may or may not be on disk, as the journal could not be written",
-                ));
+            if let Some(outcome) = self.outcome(&state, position) {
+                break outcome;
             }
             if state.leading {
                 self.led.wait(&mut state);
@@ -90,11 +90,15 @@ impl Shared {
         state.pending_bytes = 0;
         state.pending_since = None;
         let started = Instant::now();
-        let outcome = MutexGuard::unlocked(state, || write_and_sync(batches.make_contiguous()));
+        let outcome = MutexGuard::unlocked(state, || {
+            let outcome = write_and_sync(batches.make_contiguous());
+            meters::sync(started.elapsed());
+            outcome
+        });
         state.leading = false;
         match outcome {
             // Space that could not be synced meanwhile may have taken these records with it.
-            Ok(()) if state.failure.is_some() => self.wake_watchers(state),
+            Ok(()) if state.failure.is_some() => self.wake_tasks(state),
             Ok(()) => {
                 state.last_sync = started.elapsed();
                 state.groups = [state.groups[1], group];
@@ -102,14 +106,14 @@ impl Shared {
                 if state.spare.capacity() == 0 {
                     state.spare = spare_of(batches.make_contiguous());
                 }
-                self.wake_watchers(state);
+                self.wake_tasks(state);
             }
             Err(failure) => self.fail(state, failure),
         }
     }
 
-    /// The body of the flusher thread: leads for records that nobody waits for. Sleeps without a time limit once a
-    /// whole interval brought nothing; until then appends need not wake it.
+    /// The body of the flusher thread: leads for records that no thread waits for, at once where a task does. Sleeps
+    /// without a time limit once a whole interval brought nothing; until then appends need not wake it.
     pub(super) fn run_flusher(&self) {
         let interval = self.options.eventual_sync;
         let mut state = self.state.lock();
@@ -132,7 +136,8 @@ impl Shared {
             // A quarter of the time is left for the write and the sync.
             let due = since.checked_add(interval / 4 * 3);
             let is_late = due.is_some_and(|due| Instant::now() >= due);
-            let is_due = is_late || state.pending_bytes >= self.options.flush_bytes;
+            let is_wanted = !state.sleepers.is_empty();
+            let is_due = is_late || is_wanted || state.pending_bytes >= self.options.flush_bytes;
             if !is_due {
                 match due {
                     Some(due) => {
@@ -143,6 +148,9 @@ impl Shared {
             } else if state.leading {
                 self.led.wait(&mut state);
             } else {
+                if is_wanted {
+                    self.gather(&mut state);
+                }
                 self.lead(&mut state);
             }
         }

@@ -8,7 +8,8 @@
 //! 2. [`Journal::append`], under the commit latch, gives the record its place and puts its bytes in a buffer. It cannot
 //!    fail and does not touch a file.
 //! 3. [`Journal::wait_synced`] returns when the record is on disk. The first who waits leads: writes the whole buffer
-//!    and syncs once for all others. A flusher thread leads for commits that nobody waits for.
+//!    and syncs once for all others. A flusher thread leads for commits that nobody waits for, and for those
+//!    whose tasks await it ([`Journal::synced_async`]).
 //!
 //! Rules that recovery stands on:
 //!
@@ -31,6 +32,7 @@ pub(crate) mod image;
 mod record;
 mod recover;
 mod salvage;
+mod sleep;
 mod space;
 mod state;
 mod watch;

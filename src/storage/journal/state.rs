@@ -2,7 +2,7 @@
 //!
 //! Everything here is done under the state's mutex, in memory, and short.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::Position;
 use super::file::JournalFile;
 use super::record::{HEADER_BYTES, Head, Link, Payload, record_bytes};
+use super::sleep::Sleeper;
 use super::watch::Watchers;
 use crate::error::{Error, ErrorKind};
 
@@ -58,6 +59,9 @@ pub(super) struct State {
     pub(super) leading: bool,
     pub(super) gathering: bool,
     pub(super) waiting: usize,
+    /// Tasks that wait, by number. They count as waiting.
+    pub(super) sleepers: BTreeMap<u64, Sleeper>,
+    pub(super) next_sleeper: u64,
     /// How many waited for the last two syncs.
     pub(super) groups: [usize; 2],
     pub(super) last_sync: Duration,
@@ -69,6 +73,8 @@ pub(super) struct State {
 
     pub(super) failure: Option<Failure>,
     pub(super) closed: bool,
+    /// The database was stopped by a failure elsewhere.
+    pub(super) abandoned: bool,
     pub(super) stopping: bool,
 }
 
@@ -128,12 +134,15 @@ impl State {
             leading: false,
             gathering: false,
             waiting: 0,
+            sleepers: BTreeMap::new(),
+            next_sleeper: 0,
             groups: [0; 2],
             last_sync: Duration::ZERO,
             flusher_idle: false,
             watchers: Watchers::default(),
             failure: None,
             closed: false,
+            abandoned: false,
             stopping: false,
         };
         state.push(0, &link.payload());

@@ -9,7 +9,7 @@ use parking_lot::MutexGuard;
 
 use super::follow::Follower;
 use super::state::State;
-use super::writer::Shared;
+use super::writer::{Journal, Shared};
 use crate::error::Result;
 
 /// What there is for a follower that has read all that was on disk.
@@ -19,7 +19,7 @@ pub(crate) enum More {
     Yes,
     /// The time is over.
     NotYet,
-    /// The journal is closed, and all of it was read.
+    /// The journal is closed and all of it was read, or the database was stopped.
     Never,
 }
 
@@ -117,21 +117,32 @@ impl Follower {
         if let Some(failure) = &state.failure {
             return Err(self.watch.shared.poisoned_error(failure));
         }
-        Ok((state.closed && state.synced >= state.end()).then_some(More::Never))
+        let all_read = state.synced >= state.end();
+        Ok((state.abandoned || (state.closed && all_read)).then_some(More::Never))
+    }
+}
+
+impl Journal {
+    /// The database was stopped by something else than the journal: followers need not wait for more.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.shared.state.lock();
+        state.abandoned = true;
+        self.shared.wake_tasks(&mut state);
     }
 }
 
 impl Shared {
-    /// Wakes all who wait for a sync, with the state unlocked meanwhile: wakers are code of the program. One that panics
-    /// stops nobody else.
-    pub(super) fn wake_watchers(&self, state: &mut MutexGuard<'_, State>) {
+    /// Wakes the threads that wait for a sync and the tasks whose wait is over, with the state unlocked meanwhile: wakers
+    /// are code of the program. One that panics stops nobody else.
+    pub(super) fn wake_tasks(&self, state: &mut MutexGuard<'_, State>) {
         self.led.notify_all();
-        if state.watchers.wakers.is_empty() {
+        let mut wakers = state.take_sleepers();
+        wakers.extend(state.watchers.wakers.drain(..).map(|(_, waker)| waker));
+        if wakers.is_empty() {
             return;
         }
-        let wakers = std::mem::take(&mut state.watchers.wakers);
         MutexGuard::unlocked(state, || {
-            for (_, waker) in wakers {
+            for waker in wakers {
                 // Nothing is left to be done for a waker that fails.
                 let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
             }

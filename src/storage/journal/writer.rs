@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use super::file::{FIRST_RECORD, JournalFile, numbers, path_of};
 use super::record::{LINK_BYTES, Link, Payload, record_bytes};
 use super::recover::remove_unused;
+use super::sleep::Synced;
 use super::state::{Failure, State, Tail};
 use super::{JournalOptions, Mark, Position, Reservation, TailInfo};
 use crate::error::{Error, ErrorKind, Result};
@@ -67,7 +68,7 @@ impl Shared {
         state.pending_bytes = 0;
         state.pending_since = None;
         self.grown.notify_all();
-        self.wake_watchers(state);
+        self.wake_tasks(state);
     }
 
     fn append(&self, reservation: Reservation, commit: u64, payload: &Payload) -> Position {
@@ -188,6 +189,25 @@ impl Journal {
         self.shared.wait_synced(position)
     }
 
+    /// As [`wait_synced`](Self::wait_synced), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait_synced`](Self::wait_synced).
+    pub(crate) fn synced_async(&self, position: Position) -> Synced {
+        Synced::new(Arc::clone(&self.shared), position)
+    }
+
+    /// As [`sync`](Self::sync), for a task.
+    ///
+    /// # Errors
+    ///
+    /// As [`sync`](Self::sync).
+    pub(crate) async fn sync_async(&self) -> Result<()> {
+        let outcome = self.synced_async(self.end()).await;
+        self.poisoned().map_or(outcome, Err)
+    }
+
     /// Puts everything appended so far on disk.
     ///
     /// # Errors
@@ -207,6 +227,12 @@ impl Journal {
     pub(crate) fn mark(&self) -> Mark {
         let state = self.shared.state.lock();
         Mark { position: state.end(), chain: state.chain, last_commit: state.last_commit }
+    }
+
+    /// How many threads and tasks wait for a sync.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.shared.state.lock().waiting
     }
 
     /// Everything below this position is on disk.
@@ -258,7 +284,7 @@ impl Journal {
         self.shared.state.lock().closed = true;
         let outcome = self.sync();
         // Whoever follows has all that there will be.
-        self.shared.wake_watchers(&mut self.shared.state.lock());
+        self.shared.wake_tasks(&mut self.shared.state.lock());
         self.stop();
         outcome
     }

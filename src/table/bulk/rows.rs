@@ -48,6 +48,21 @@ impl<'a> PageRows<'a> {
         Self::new(pager, table, number, segments, (KeyBuf::empty(), None), None)
     }
 
+    /// As [`at`](Self::at), of `low..high` only.
+    #[cfg(feature = "admin")]
+    pub(crate) fn within(
+        pager: &'a Pager,
+        table: &Arc<TableCore>,
+        number: u64,
+        (low, high): (KeyBuf, Option<KeyBuf>),
+    ) -> Self {
+        let directory = table.directory(Some(number));
+        let mut segments = directory.map(|directory| directory.segments().to_vec()).unwrap_or_default();
+        segments.retain(|segment| segment.high().is_none_or(|high| *high > low));
+        segments.retain(|segment| high.as_deref().is_none_or(|high| &**segment.low() < high));
+        Self::new(pager, table, number, segments, (low, high), None)
+    }
+
     /// The rows of a run, which goes with it.
     pub(crate) fn of_run(table: &Arc<TableCore>, mut run: Run<'a>) -> Self {
         let pager = run.pager();

@@ -41,7 +41,7 @@ fn a_follower_reads_over_files_and_stops_where_the_disk_does() {
         let end = commit(&journal, number).unwrap();
         marks.push(journal.mark());
         if number % 37 == 0 {
-            assert_eq!(read(&mut follower), [], "commit {number} is not on disk");
+            assert!(read(&mut follower).is_empty(), "commit {number} is not on disk");
             journal.wait_synced(end).unwrap();
             assert_eq!(read(&mut follower), numbers_of(number - 36..=number));
             assert_eq!(follower.mark(), journal.mark());
