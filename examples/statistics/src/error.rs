@@ -49,6 +49,13 @@ pub enum Error {
     Store(gangline::Error),
     /// A chart could not be drawn.
     Chart(String),
+    /// The page cannot be served.
+    Serve {
+        /// What was being done, as in "cannot ACTION".
+        action: String,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 impl Error {
@@ -58,6 +65,11 @@ impl Error {
             Error::Usage(_) => 2,
             _ => 1,
         }
+    }
+
+    /// Standard output that takes no more, for `map_err`.
+    pub fn standard_output(error: io::Error) -> Error {
+        Error::file("write to", Path::new("standard output"))(error)
     }
 
     /// A refused file operation, for `map_err`.
@@ -78,6 +90,7 @@ impl fmt::Display for Error {
                 write!(f, "{file}, line {line}, column {column}: expected {expected}, found {found}")
             }
             Error::File { action, path, .. } => write!(f, "cannot {action} {}", path.display()),
+            Error::Serve { action, .. } => write!(f, "cannot {action}"),
             Error::Store(error) => error.fmt(f),
         }
     }
@@ -86,7 +99,7 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Error::File { source, .. } => Some(source),
+            Error::File { source, .. } | Error::Serve { source, .. } => Some(source),
             // The text of a store error is shown as this error's own, so its source comes next.
             Error::Store(error) => error.source(),
             _ => None,

@@ -24,12 +24,10 @@ fn run() -> Result<()> {
     let mut out = io::stdout();
     let text = match parse(env::args_os().skip(1))? {
         Command::Report(options) => return report::run(&options, &mut out),
+        #[cfg(feature = "serve")]
+        Command::Serve(options) => return gangline_statistics::serve::run(&options, &mut out),
         Command::Help => HELP.to_owned(),
         Command::Version => format!("gangline-statistics {}\n", env!("CARGO_PKG_VERSION")),
     };
-    out.write_all(text.as_bytes()).map_err(|source| Error::File {
-        action: "write to",
-        path: "standard output".into(),
-        source,
-    })
+    out.write_all(text.as_bytes()).map_err(Error::standard_output)
 }

@@ -20,17 +20,17 @@ pub struct Sales {
 }
 
 impl Sales {
-    fn add(&mut self, item: &OrderItem) {
+    pub(crate) fn add(&mut self, item: &OrderItem) {
         self.items += 1;
         self.revenue += item.price;
         *self.months.entry(item.shipping_limit.month).or_default() += item.price;
     }
 
-    fn merge(&mut self, other: Sales) {
+    pub(crate) fn merge(&mut self, other: &Sales) {
         self.items += other.items;
         self.revenue += other.revenue;
-        for (month, revenue) in other.months {
-            *self.months.entry(month).or_default() += revenue;
+        for (month, revenue) in &other.months {
+            *self.months.entry(*month).or_default() += *revenue;
         }
     }
 }
@@ -53,7 +53,7 @@ pub fn sales_by<K: Eq + Hash + Send>(
         },
         |mut left, right| {
             for (key, sales) in right {
-                left.entry(key).or_default().merge(sales);
+                left.entry(key).or_default().merge(&sales);
             }
             left
         },

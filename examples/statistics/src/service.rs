@@ -11,7 +11,7 @@ use gangline::{Access, Db};
 
 use crate::charts::card::Card;
 use crate::charts::palette::Palette;
-use crate::charts::studio::{PALETTE, RENDERER, Shelf, Studio};
+use crate::charts::studio::{Gallery, PALETTE, RENDERER, Shelf, Studio};
 use crate::data::model::{OrderItem, PRODUCTS, Product, USERS, User};
 use crate::data::value::{Cents, Id, grouped};
 use crate::error::Result;
@@ -52,7 +52,7 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
     /// # Errors
     ///
     /// Those of the store, and of writing the files.
-    pub fn generate_seller_statistics(&self, studio: &Studio) -> Result<Vec<Chart>> {
+    pub fn generate_seller_statistics(&self, studio: &Studio, gallery: &Gallery) -> Result<Vec<Chart>> {
         let seller_ids = self.da.read(USERS, User::is_seller, |user| user.id)?;
         let states = seller_states(&self.da)?;
         let mut ledger = sales_by(&self.da, &|item| item.seller)?;
@@ -60,11 +60,11 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
         let jobs: Vec<(Id, Sales)> = seller_ids.into_iter().filter_map(|id| Some((id, ledger.remove(&id)?))).collect();
         let progress = Progress::new("seller charts", jobs.len());
         let charts = self.db.pool().try_map(jobs, |(id, sales)| {
-            let chart = self.generate_chart(studio, Shelf::Sellers, id, &sales);
+            let chart = self.generate_chart(studio, gallery, Shelf::Sellers, id, &sales);
             progress.step();
             chart
         })?;
-        studio.keep_only(Shelf::Sellers, &charts.iter().map(|chart| chart.id).collect())?;
+        gallery.keep_only(Shelf::Sellers, &charts.iter().map(|chart| chart.id).collect())?;
         Ok(charts)
     }
 
@@ -74,7 +74,11 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
     /// # Errors
     ///
     /// Those of the store, and of writing the files.
-    pub async fn generate_product_statistics(&self, studio: &Arc<Studio>) -> Result<Vec<Chart>> {
+    pub async fn generate_product_statistics(
+        &self,
+        studio: &Arc<Studio>,
+        gallery: &Arc<Gallery>,
+    ) -> Result<Vec<Chart>> {
         let product_ids = self.da.read(PRODUCTS, |_| true, |product| product.id)?;
         let categories = product_categories(&self.da)?;
         let mut ledger = sales_by(&self.da, &|item| item.product)?;
@@ -84,9 +88,10 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
         let tasks: Vec<_> = jobs
             .into_iter()
             .map(|(id, sales)| {
-                let (service, studio, progress) = (self.clone(), Arc::clone(studio), Arc::clone(&progress));
+                let (service, progress) = (self.clone(), Arc::clone(&progress));
+                let (studio, gallery) = (Arc::clone(studio), Arc::clone(gallery));
                 self.db.pool().apply_async(move || {
-                    let chart = service.generate_chart(&studio, Shelf::Products, id, &sales);
+                    let chart = service.generate_chart(&studio, &gallery, Shelf::Products, id, &sales);
                     progress.step();
                     chart
                 })
@@ -97,12 +102,12 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
             charts.push(task.await??);
         }
         let kept: HashSet<Id> = charts.iter().map(|chart: &Chart| chart.id).collect();
-        studio.keep_only(Shelf::Products, &kept)?;
+        gallery.keep_only(Shelf::Products, &kept)?;
         Ok(charts)
     }
 
     /// The chart of one seller or product. Takes the palette, shared, and then the renderer, exclusively.
-    fn generate_chart(&self, studio: &Studio, shelf: Shelf, id: Id, sales: &Sales) -> Result<Chart> {
+    fn generate_chart(&self, studio: &Studio, gallery: &Gallery, shelf: Shelf, id: Id, sales: &Sales) -> Result<Chart> {
         let svg = {
             let _palette = self.db.lock_shared(PALETTE)?;
             let label = self.label(shelf, id)?;
@@ -110,7 +115,7 @@ impl<A: Access + Clone + Send + Sync + 'static> StatisticsService<A> {
             let _renderer = self.db.lock(RENDERER)?;
             studio.draw(&card)
         };
-        studio.write(shelf, id, &svg)?;
+        gallery.write(shelf, id, &svg)?;
         Ok(Chart { id, revenue: sales.revenue })
     }
 

@@ -6,5 +6,6 @@
 
 pub mod bars;
 pub mod card;
+pub(crate) mod figures;
 pub mod palette;
 pub mod studio;

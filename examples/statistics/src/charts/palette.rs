@@ -73,6 +73,12 @@ impl Palette {
         Palette { groups: largest_first.into_iter().zip(GROUPS).collect() }
     }
 
+    /// The same with colours for groups of another kind, which are never seen beside the others.
+    pub fn and_groups(mut self, largest_first: impl IntoIterator<Item = String>) -> Self {
+        self.groups.extend(largest_first.into_iter().zip(GROUPS));
+        self
+    }
+
     /// The colour of a group.
     pub fn tone(&self, group: &str) -> Tone {
         self.groups.get(group).copied().unwrap_or(REST)

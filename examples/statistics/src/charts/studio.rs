@@ -1,4 +1,4 @@
-//! What the chart workers share: the palette in use, the one renderer, and the folder that charts go to.
+//! What the chart workers share: the palette in use and the one renderer; and the folders that charts go to.
 //!
 //! Two names in the store's lock manager say whose turn it is: [`PALETTE`] is held shared while its colours are used
 //! and exclusively while they are mixed, [`RENDERER`] exclusively while it draws. The latches here are only what Rust
@@ -39,28 +39,14 @@ impl Shelf {
     }
 }
 
-/// Shared by all chart workers of a report.
-#[derive(Debug)]
+/// Shared by all chart workers.
+#[derive(Debug, Default)]
 pub struct Studio {
-    out: PathBuf,
     palette: RwLock<Palette>,
     renderer: Mutex<Renderer>,
 }
 
 impl Studio {
-    /// A studio that puts charts under `out`, which is made if it is not there.
-    ///
-    /// # Errors
-    ///
-    /// If a folder cannot be made.
-    pub fn new(out: &Path) -> Result<Self> {
-        for shelf in [Shelf::Sellers, Shelf::Products] {
-            let folder = out.join(shelf.name());
-            fs::create_dir_all(&folder).map_err(Error::file("make the folder", &folder))?;
-        }
-        Ok(Studio { out: out.to_owned(), palette: RwLock::default(), renderer: Mutex::default() })
-    }
-
     /// Mixes new colours. Hold [`PALETTE`] exclusively.
     pub fn mix(&self, palette: Palette) {
         *self.palette.write() = palette;
@@ -79,6 +65,27 @@ impl Studio {
     /// Cards drawn so far.
     pub fn drawn(&self) -> u64 {
         self.renderer.lock().drawn()
+    }
+}
+
+/// The folders of a report's charts.
+#[derive(Debug)]
+pub struct Gallery {
+    out: PathBuf,
+}
+
+impl Gallery {
+    /// A gallery that puts charts under `out`, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If a folder cannot be made.
+    pub fn new(out: &Path) -> Result<Self> {
+        for shelf in [Shelf::Sellers, Shelf::Products] {
+            let folder = out.join(shelf.name());
+            fs::create_dir_all(&folder).map_err(Error::file("make the folder", &folder))?;
+        }
+        Ok(Gallery { out: out.to_owned() })
     }
 
     /// Writes the chart of `id`. Needs no name: each chart is a file of its own.
@@ -109,13 +116,13 @@ mod tests {
     #[test]
     fn only_old_charts_are_removed() {
         let out = tempfile::tempdir().unwrap();
-        let studio = Studio::new(out.path()).unwrap();
+        let gallery = Gallery::new(out.path()).unwrap();
         let [old, new] =
             ["00010242fe8c5a6d1ba2dd792cb16214", "00018f77f2f0320c557190d7a144bdd3"].map(|id| Id::parse(id).unwrap());
-        studio.write(Shelf::Sellers, old, "<svg/>").unwrap();
-        studio.write(Shelf::Sellers, new, "<svg/>").unwrap();
+        gallery.write(Shelf::Sellers, old, "<svg/>").unwrap();
+        gallery.write(Shelf::Sellers, new, "<svg/>").unwrap();
         fs::write(out.path().join("sellers/notes.svg"), "mine").unwrap();
-        studio.keep_only(Shelf::Sellers, &HashSet::from([new])).unwrap();
+        gallery.keep_only(Shelf::Sellers, &HashSet::from([new])).unwrap();
         let mut left: Vec<_> =
             fs::read_dir(out.path().join("sellers")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();

@@ -60,6 +60,21 @@ pub fn holding(db: &Db) -> Result<Option<Holding>> {
 /// [`Error::OtherData`] if the store holds anything else, [`Error::Cell`] if the source has a broken row (then nothing
 /// is stored), and those of the store.
 pub fn load(db: &Db, store: &str, source: &Source, resumed: impl FnOnce(u64)) -> Result<Loaded> {
+    load_watched(db, store, source, resumed, &|_, _| ())
+}
+
+/// As [`load`], and tells after each batch how many are committed, of how many.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_watched(
+    db: &Db,
+    store: &str,
+    source: &Source,
+    resumed: impl FnOnce(u64),
+    watch: &dyn Fn(usize, usize),
+) -> Result<Loaded> {
     let start = match holding(db)? {
         Some(held) if held.fingerprint != source.fingerprint() => return Err(other_data(store, &held, source)),
         Some(held) => held,
@@ -78,7 +93,7 @@ pub fn load(db: &Db, store: &str, source: &Source, resumed: impl FnOnce(u64)) ->
     if start.complete {
         return Ok(Loaded { resumed_at, rows: 0 });
     }
-    let end = commit_batches(db, start, &Dataset::read(source)?)?;
+    let end = commit_batches(db, start, &Dataset::read(source)?, watch)?;
     Ok(Loaded { resumed_at, rows: end.source_rows - resumed_at })
 }
 
@@ -112,7 +127,7 @@ fn batches<'a>(dataset: &'a Dataset, held: &Holding) -> Vec<Batch<'a>> {
     users.chain(products).chain(orders).collect()
 }
 
-fn commit_batches(db: &Db, mut held: Holding, dataset: &Dataset) -> Result<Holding> {
+fn commit_batches(db: &Db, mut held: Holding, dataset: &Dataset, watch: &dyn Fn(usize, usize)) -> Result<Holding> {
     let batches = batches(dataset, &held);
     let progress = Progress::new("loading", batches.len());
     let last = batches.len().saturating_sub(1);
@@ -126,6 +141,7 @@ fn commit_batches(db: &Db, mut held: Holding, dataset: &Dataset) -> Result<Holdi
         })?;
         held = after;
         progress.step();
+        watch(number + 1, batches.len());
     }
     if batches.is_empty() {
         held.complete = true;

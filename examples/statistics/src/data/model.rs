@@ -21,6 +21,11 @@ pub const PAYMENTS: Table<(Id, u32), Payment> = Table::new("payments");
 /// Reviews, by review and order.
 pub const REVIEWS: Table<(Id, Id), Review> = Table::new("reviews");
 
+/// What each seller took in by orders that were placed on the live page of `serve`.
+pub const TAKINGS: Table<Id, Takings> = Table::new("takings");
+/// The status of such orders.
+pub const PLACED: &str = "placed";
+
 /// What a user may do. One user can have several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
@@ -158,4 +163,13 @@ pub struct Review {
     pub created: LocalTime,
     /// When the customer answered.
     pub answered: LocalTime,
+}
+
+/// A row of [`TAKINGS`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Takings {
+    /// Items sold.
+    pub items: u64,
+    /// Their prices.
+    pub revenue: Cents,
 }

@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use flate2::read::MultiGzDecoder;
 use xxhash_rust::xxh3::Xxh3;
@@ -16,6 +17,9 @@ use crate::error::{Error, Result};
 
 /// Fingerprint of the built-in sample.
 const SAMPLE_FINGERPRINT: &str = "4686fde9e97855b836b0a0107b4b1c10";
+
+/// A file that is older is not written again in the same tick of the file system's clock.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// The tables of the data set, one file each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,9 +163,41 @@ pub(crate) fn label(folder: &Path) -> String {
     absolute.canonicalize().ok().or_else(by_parent).unwrap_or_else(|| absolute.clone()).display().to_string()
 }
 
+/// What the files of a folder look like from outside: names, sizes and times. None where that proves nothing: a file
+/// that was written just now may be written again within the same tick of the clock.
+pub(crate) fn stamp(folder: &Path) -> Option<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(folder).ok()? {
+        let entry = entry.ok()?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if Sheet::of_file(&name).is_none() {
+            continue;
+        }
+        let about = fs::metadata(entry.path()).ok()?;
+        let written = about.modified().ok()?;
+        if written.elapsed().ok()? < SETTLED {
+            return None;
+        }
+        let since = written.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        lines.push(format!("{name} {} {}", about.len(), since.as_nanos()));
+    }
+    lines.sort();
+    Some(lines.join("\n"))
+}
+
 /// Whether a fingerprint is that of the built-in sample, however it came to the store.
 pub(crate) fn is_sample(fingerprint: &str) -> bool {
     fingerprint == SAMPLE_FINGERPRINT
+}
+
+/// Whose the data are, for whoever looks at them.
+pub(crate) fn credit(sample: bool) -> &'static str {
+    match sample {
+        true => {
+            "Data: Olist, from its repository work-at-olist-data, under that repository's MIT licence, copyright 2019 Olist."
+        }
+        false => "Data: in the form in which Olist publishes its marketplace; its terms are those of its publisher.",
+    }
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -181,6 +217,25 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
+
+    #[test]
+    fn a_stamp_changes_with_the_files_and_is_not_taken_too_early() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sellers.csv");
+        let now = SystemTime::now();
+        let write = |text: &str, seconds: u64| {
+            fs::write(&path, text).unwrap();
+            let time = now - Duration::from_secs(seconds);
+            fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+            stamp(folder.path())
+        };
+        let old = write("a", 1_000);
+        assert!(old.is_some() && old == stamp(folder.path()));
+        assert_ne!(write("ab", 1_000), old, "another size");
+        assert_ne!(write("b", 900), old, "another time");
+        assert_eq!(write("b", 0), None);
+        assert_eq!(stamp(&folder.path().join("missing")), None);
+    }
 
     #[test]
     fn the_sample_has_its_fingerprint_and_all_tables() {

@@ -190,6 +190,12 @@ impl LocalTime {
     }
 }
 
+impl fmt::Display for LocalTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:02} {:02}:{:02}:{:02}", self.month, self.day, self.hour, self.minute, self.second)
+    }
+}
+
 /// Three numbers of exactly so many digits each.
 fn numbers(text: &str, separator: char, digits: [usize; 3]) -> Option<[u16; 3]> {
     let mut parts = text.split(separator);

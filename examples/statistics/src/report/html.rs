@@ -3,26 +3,18 @@
 //! Charts stand in it as SVG and the style sheet as text, so it can be mailed or opened from a disk. Only the links to
 //! the charts of single sellers leave it. A chart or table without anything in it is left out with its heading.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 
-use super::numbers::Numbers;
 use super::speed::Speed;
-use crate::charts::bars::{Bar, HALF, WHOLE, is_empty, lying, standing};
 use crate::charts::card::{self, Card};
-use crate::charts::palette::{GROUPS, REST, SCORES, Tone, dark_style};
-use crate::data::value::{Cents, Id, Month, grouped};
+use crate::charts::figures::Figure;
+use crate::charts::palette::dark_style;
+use crate::data::source::credit;
+use crate::data::value::{Cents, Id, grouped};
 use crate::error::Result;
+use crate::numbers::Numbers;
 use crate::sales::Sales;
-use crate::xml::{cut, escape};
-
-/// A longer time has columns for those months only in which something was sold.
-const MOST_MONTHS: u32 = 120;
-/// Categories with a bar of their own; the others share one.
-const CATEGORIES: usize = 14;
-
-/// Draws a chart of bars.
-type Draw = fn(&[Bar]) -> Result<String>;
+use crate::xml::escape;
 
 /// Everything that stands on the page.
 pub(crate) struct Page<'a> {
@@ -98,72 +90,36 @@ impl Page<'_> {
 
     fn charts(&self) -> Result<String> {
         let numbers = self.numbers;
-        let sellers: Vec<Bar> = numbers
+        let sellers: Vec<_> = numbers
             .by_seller
             .iter()
             .take(self.best.len())
             .zip(self.best)
-            .map(|((id, sales), (_, card))| money_bar(&id.short(), sales.revenue, card.tone))
+            .map(|((id, sales), (_, card))| (id.short(), sales.revenue, card.tone))
             .collect();
-        let states: Vec<Bar> = numbers.by_state.iter().map(|(state, sales)| column(state, sales.revenue)).collect();
         let of_all = format!("the best {} of {}", self.best.len(), grouped(numbers.by_seller.len() as i64));
-        let reviews = format!("{} reviews", grouped(numbers.reviews as i64));
-        let scores = self.scores();
-        let (row_of_states, columns_of_states): (_, Draw) =
-            if is_empty(&scores) { (" all", whole_row_of_money) } else { ("", half_row_of_money) };
+        let months: Vec<_> = numbers.by_month.iter().map(|(month, sales)| (*month, sales.revenue)).collect();
+        let scores = Figure::scores(&numbers.scores);
         let mut html = String::new();
-        for (heading, remark, bars, class, draw) in [
-            ("Revenue by seller", of_all.as_str(), sellers, "", lying as Draw),
-            ("Revenue by category", "", self.categories(), "", lying),
-            ("Revenue by month", "of the shipping limit", self.months(), " all", whole_row_of_money),
-            ("Revenue by state", "of the seller", states, row_of_states, columns_of_states),
-            ("Review scores", &reviews, scores, "", half_row_of_counts),
+        for figure in [
+            Figure::sellers("Revenue by seller", of_all, &sellers),
+            Figure::categories(&numbers.by_category),
+            Figure::months(&months),
+            Figure::states("seller", &numbers.by_state, scores.is_empty()),
+            scores,
         ] {
-            if !is_empty(&bars) {
+            if !figure.is_empty() {
+                let class = if figure.wide { " all" } else { "" };
                 _ = writeln!(
                     html,
-                    "<section class=\"chart{class}\"><h2>{heading} <small>{remark}</small></h2>\n{}</section>",
-                    draw(&bars)?
+                    "<section class=\"chart{class}\"><h2>{} <small>{}</small></h2>\n{}</section>",
+                    figure.heading,
+                    figure.remark,
+                    figure.draw()?,
                 );
             }
         }
         Ok(html)
-    }
-
-    fn categories(&self) -> Vec<Bar> {
-        let (shown, others) = self.numbers.by_category.split_at(CATEGORIES.min(self.numbers.by_category.len()));
-        let mut bars: Vec<Bar> =
-            shown.iter().map(|(name, sales)| money_bar(&cut(name, 25), sales.revenue, GROUPS[1])).collect();
-        if !others.is_empty() {
-            let rest = others.iter().map(|(_, sales)| sales.revenue).sum();
-            bars.push(money_bar(&format!("{} others", others.len()), rest, REST));
-        }
-        bars
-    }
-
-    /// Every month from the first to the last, so that a gap in time is a gap in the chart.
-    fn months(&self) -> Vec<Bar> {
-        let by_month = &self.numbers.by_month;
-        let (Some((first, _)), Some((last, _))) = (by_month.first(), by_month.last()) else { return Vec::new() };
-        let sold: HashMap<Month, Cents> = by_month.iter().map(|(month, sales)| (*month, sales.revenue)).collect();
-        let revenue = |month: Month| sold.get(&month).copied().unwrap_or_default();
-        if last.ordinal() - first.ordinal() > MOST_MONTHS {
-            return by_month.iter().map(|(month, sales)| column(&month.to_string(), sales.revenue)).collect();
-        }
-        let months = std::iter::successors(Some(*first), |month| Some(month.next())).take_while(|month| month <= last);
-        months.map(|month| column(&month.to_string(), revenue(month))).collect()
-    }
-
-    fn scores(&self) -> Vec<Bar> {
-        let with_tone = (1..).zip(self.numbers.scores).zip(SCORES);
-        with_tone
-            .map(|((score, reviews), tone)| Bar {
-                name: format!("{score}"),
-                value: reviews as f64,
-                text: grouped(reviews as i64),
-                tone,
-            })
-            .collect()
     }
 
     /// Colours of the cards: those that are inside the page share one style sheet.
@@ -206,55 +162,20 @@ impl Page<'_> {
     }
 
     fn footer(&self) -> String {
-        let credit = if self.sample {
-            "Data: Olist, from its repository work-at-olist-data, under that repository's MIT licence, copyright 2019 \
-             Olist."
-        } else {
-            "Data: in the form in which Olist publishes its marketplace; its terms are those of its publisher."
-        };
         format!(
             "<footer>\n<p>{} Charts drawn: {}, one for each seller and product with an item; they are in \
              <code>sellers/</code> and <code>products/</code>.</p>\n\
-             <p>{credit} Ids are anonymous. Money is in Brazilian reais (R$), without freight unless it says so. Times \
+             <p>{} Ids are anonymous. Money is in Brazilian reais (R$), without freight unless it says so. Times \
              are local.</p>\n</footer>\n",
             escape(&self.speed.sentence()),
             grouped(self.charts as i64),
+            credit(self.sample),
         )
     }
 }
 
 fn by_ref((name, sales): &(String, Sales)) -> (String, &Sales) {
     (name.clone(), sales)
-}
-
-fn money_bar(name: &str, revenue: Cents, tone: Tone) -> Bar {
-    let value = revenue.get() as f64 / 100.0;
-    Bar { name: name.to_owned(), value, text: format!("R$ {}", grouped(value.round() as i64)), tone }
-}
-
-/// A bar without a text: columns have an axis to read them by.
-fn column(name: &str, revenue: Cents) -> Bar {
-    Bar { text: String::new(), ..money_bar(name, revenue, GROUPS[0]) }
-}
-
-fn whole_row_of_money(bars: &[Bar]) -> Result<String> {
-    standing(bars, WHOLE, &money_tick)
-}
-
-fn half_row_of_money(bars: &[Bar]) -> Result<String> {
-    standing(bars, HALF, &money_tick)
-}
-
-fn half_row_of_counts(bars: &[Bar]) -> Result<String> {
-    standing(bars, HALF, &|value| grouped(*value as i64))
-}
-
-fn money_tick(value: &f64) -> String {
-    match *value {
-        value if value >= 1e6 => format!("R$ {}M", value / 1e6),
-        value if value >= 1e3 => format!("R$ {}k", value / 1e3),
-        value => format!("R$ {value}"),
-    }
 }
 
 /// A table of sales, or nothing if it has no rows. Names are HTML already.
@@ -297,8 +218,7 @@ mod tests {
     fn page(db: &Db, sample: bool) -> String {
         let numbers = Numbers::compute(db).unwrap();
         let speed = Speed { table: "order_items", rows: 1, rows_per_s_1: 2, rows_per_s_all: 3 };
-        let out = tempfile::tempdir().unwrap();
-        let studio = Studio::new(out.path()).unwrap();
+        let studio = Studio::default();
         studio.mix(Palette::default());
         let best = StatisticsService::new(db.clone(), db.clone()).seller_cards(&studio, &numbers.by_seller).unwrap();
         let page = Page { label: "<shop>", sample, numbers: &numbers, speed: &speed, best: &best, charts: 1 };

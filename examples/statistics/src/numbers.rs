@@ -35,6 +35,8 @@ pub struct Numbers {
     pub scores: [u64; 5],
     /// Sellers that sold something, the best first.
     pub by_seller: Vec<(Id, Sales)>,
+    /// Products that were sold.
+    pub by_product: HashMap<Id, Sales>,
     /// Categories, the best first.
     pub by_category: Vec<(String, Sales)>,
     /// States of the sellers, the best first.
@@ -63,8 +65,8 @@ impl Numbers {
             count_score,
             |left, right| std::array::from_fn(|score| left[score] + right[score]),
         )?;
-        let by_category = sales_by(da, &|item| categories.get(&item.product).map(String::as_str))?;
-        let by_state = sales_by(da, &|item| states.get(&item.seller).map(String::as_str))?;
+        let by_product = sales_by(da, &|item| item.product)?;
+        let by_seller = sales_by(da, &|item| item.seller)?;
         let mut by_month: Vec<_> = sales_by(da, &|item| item.shipping_limit.month)?.into_iter().collect();
         by_month.sort_by_key(|(month, _)| *month);
         Ok(Numbers {
@@ -78,9 +80,10 @@ impl Numbers {
             revenue,
             freight,
             scores,
-            by_seller: ranked(sales_by(da, &|item| item.seller)?),
-            by_category: ranked(named(by_category)),
-            by_state: ranked(named(by_state)),
+            by_category: ranked(regrouped(&by_product, &categories)),
+            by_state: ranked(regrouped(&by_seller, &states)),
+            by_seller: ranked(by_seller),
+            by_product,
             by_month,
         })
     }
@@ -117,9 +120,14 @@ impl Numbers {
     }
 }
 
-/// Items whose product or seller is in no table go under a name too, so that every sum is whole.
-fn named(groups: HashMap<Option<&str>, Sales>) -> impl Iterator<Item = (String, Sales)> {
-    groups.into_iter().map(|(name, sales)| (name.unwrap_or("unknown").to_owned(), sales))
+/// Sales of products or sellers, put together by what these belong to. Those that are in no table go under a name too,
+/// so that every sum is whole.
+fn regrouped(sales: &HashMap<Id, Sales>, names: &HashMap<Id, String>) -> HashMap<String, Sales> {
+    let mut groups: HashMap<&str, Sales> = HashMap::new();
+    for (id, sales) in sales {
+        groups.entry(names.get(id).map_or("unknown", String::as_str)).or_default().merge(sales);
+    }
+    groups.into_iter().map(|(name, sales)| (name.to_owned(), sales)).collect()
 }
 
 fn count_score(mut scores: [u64; 5], review: &Review) -> [u64; 5] {
