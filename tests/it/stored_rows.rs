@@ -124,7 +124,7 @@ fn rows_are_read_after_reopening_as_they_were_put() {
     let expected = [
         r#"1: "Nothing""#,
         r#"2: {"Wrapped":"NaN"}"#,
-        r#"3: {"Pair":[-9223372036854775808,null]}"#,
+        r#"3: {"Pair":[-9223372036854775808,[null]]}"#,
         r#"4: {"Named":{"maps":[[[9,"x"],[2,300]]]}}"#,
     ];
     assert_eq!(dump(&db, "kinds"), expected);
