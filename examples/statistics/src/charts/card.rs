@@ -13,9 +13,7 @@ const MARGIN: f64 = 16.0;
 const BARS_TOP: f64 = 74.0;
 const BARS_BOTTOM: f64 = 148.0;
 /// A short history is drawn as if it had so many months, so that its bars are no walls.
-const LEAST_MONTHS: u32 = 12;
-const SPARK_WIDTH: f64 = 120.0;
-const SPARK_HEIGHT: f64 = 22.0;
+pub(super) const LEAST_MONTHS: u32 = 12;
 /// Characters of a title that fit.
 const TITLE_CHARACTERS: usize = 36;
 
@@ -66,28 +64,6 @@ pub(crate) fn style(scope: &str) -> String {
     let part = |class: &str, tone: fn(Tone) -> String, of: Tone| format!("{scope} .{class}{{fill:{}}}", tone(of));
     let both = |tone: fn(Tone) -> String| part("a", tone, INK) + &part("b", tone, MUTED);
     format!("{}@media (prefers-color-scheme:dark){{{}}}", both(Tone::light), both(Tone::dark))
-}
-
-/// Revenue by month in the height of a line of a table: no axes, but a text for those who cannot see it.
-pub(crate) fn sparkline(months: &BTreeMap<Month, Cents>, tone: Tone) -> String {
-    let (Some((first, _)), Some((last, _))) = (months.first_key_value(), months.last_key_value()) else {
-        return String::new();
-    };
-    let span = (last.ordinal() - first.ordinal() + 1).max(LEAST_MONTHS);
-    let most = months.values().map(|revenue| revenue.get()).max().unwrap_or(0).max(1) as f64;
-    let step = SPARK_WIDTH / f64::from(span);
-    let mut bars = String::new();
-    for (month, revenue) in months {
-        let left = step * f64::from(month.ordinal() - first.ordinal());
-        let height = (revenue.get() as f64 / most * SPARK_HEIGHT).max(1.0);
-        _ = write!(bars, "M{left:.1} {SPARK_HEIGHT}h{:.1}v-{height:.1}h-{:.1}z", step * 0.8, step * 0.8);
-    }
-    format!(
-        "<svg width=\"{SPARK_WIDTH}\" height=\"{SPARK_HEIGHT}\" viewBox=\"0 0 {SPARK_WIDTH} {SPARK_HEIGHT}\" \
-         role=\"img\" aria-label=\"Revenue by month, {first} to {last}, at most R$ {}\"><path fill=\"{}\" d=\"{bars}\"/></svg>",
-        Cents::new(most as i64).grouped(),
-        tone.light(),
-    )
 }
 
 fn write_card(svg: &mut String, card: &Card, alone: bool) -> std::fmt::Result {
@@ -171,14 +147,6 @@ mod tests {
             assert!(svg.contains("a &lt;b&gt; &amp;") && !svg.contains("NaN"), "{svg}");
         }
         assert_eq!(renderer.drawn(), 3);
-    }
-
-    #[test]
-    fn a_sparkline_has_a_mark_a_month_and_a_text() {
-        let svg = sparkline(&card(&[(2016, 12, 0), (2017, 2, 5_000)]).months, GROUPS[0]);
-        assert!(is_well_formed(&svg) && svg.matches("v-").count() == 2, "{svg}");
-        assert!(svg.contains("aria-label=\"Revenue by month, 2016-12 to 2017-02, at most R$ 50.00\""), "{svg}");
-        assert_eq!(sparkline(&BTreeMap::new(), GROUPS[0]), "");
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub(crate) struct Figure {
     pub(crate) bars: Vec<Bar>,
     draw: Draw,
     /// The same numbers for a table: what the bars are called, what they measure, and a line for each.
+    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "the report has no tables beside its charts"))]
     pub(crate) columns: [&'static str; 2],
+    #[cfg_attr(not(feature = "serve"), expect(dead_code, reason = "the report has no tables beside its charts"))]
     pub(crate) lines: Vec<(String, String)>,
 }
 

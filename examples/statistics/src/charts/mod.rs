@@ -8,4 +8,6 @@ pub mod bars;
 pub mod card;
 pub(crate) mod figures;
 pub mod palette;
+#[cfg(feature = "serve")]
+pub(crate) mod sparkline;
 pub mod studio;

@@ -6,9 +6,9 @@
 use gangline::Db;
 
 use crate::catalogue::{Catalogue, Entry};
-use crate::charts::card::sparkline;
 use crate::charts::figures::Figure;
 use crate::charts::palette::Palette;
+use crate::charts::sparkline::sparkline;
 use crate::charts::studio::{PALETTE, RENDERER, Studio};
 use crate::error::Result;
 
