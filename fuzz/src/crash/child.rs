@@ -2,7 +2,7 @@
 //!
 //! Beside promises it says in which phase it is, so that the parent can choose the moment of a kill and count what it
 //! hit: `opening`, `opened`, `checkpoint`, `checkpointed`. What goes on beside the checkpoints says when it begins and
-//! ends: compactions (`compacting` and `compacted`) and copies ([`copies`](super::copies)).
+//! ends: compactions (`compacting` and `compacted`) and copies (module `copies`).
 
 use std::io::Write;
 use std::path::Path;

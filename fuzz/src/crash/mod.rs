@@ -3,7 +3,7 @@
 //! The child ([`child`]) has four writers. What it says on its standard output, one line a commit that was promised,
 //! is the oracle: it lies outside the store. After each kill the parent opens the store and checks ([`check`]) that
 //! every promised commit is there, that no commit is there by half, and that what is there is a prefix of the commits.
-//! The same must hold of the backups and restored stores ([`copies`]) that the child was making.
+//! The same must hold of the backups and restored stores (`copies`) that the child was making.
 
 pub mod check;
 pub mod child;
