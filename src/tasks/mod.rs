@@ -21,7 +21,7 @@ mod on_snapshot;
 mod run;
 mod statements;
 mod stream;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 mod whole;
 
