@@ -21,7 +21,8 @@ mod on_snapshot;
 mod run;
 mod statements;
 mod stream;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
 mod whole;
 
