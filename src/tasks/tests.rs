@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::storage::OsFiles;
-use crate::storage::wrap::{Fault, FaultFiles, GateFiles};
+use crate::storage::wrap::{Fault, FaultFiles};
 use crate::{Db, Durability, ErrorKind, Options, Table, recovery};
 
 const ACCOUNTS: Table<u32, i64> = Table::new("accounts");
@@ -16,9 +16,9 @@ const ACCOUNTS: Table<u32, i64> = Table::new("accounts");
 /// Whatever takes longer than this will never happen.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn gated() -> (TempDir, Arc<GateFiles>, Db) {
+fn gated() -> (TempDir, Arc<FaultFiles>, Db) {
     let dir = tempfile::tempdir().unwrap();
-    let files = GateFiles::new(Arc::new(OsFiles));
+    let files = FaultFiles::new(Arc::new(OsFiles));
     // Nothing is synced by itself.
     let options = Options::new().eventual_sync(Duration::from_secs(3_600));
     let db = Db::of(recovery::open(files.clone(), &dir.path().join("store"), options).unwrap()).unwrap();
@@ -28,11 +28,11 @@ fn gated() -> (TempDir, Arc<GateFiles>, Db) {
 }
 
 /// Opens the gate however a test ends, or the database would wait for it.
-struct Opens<'a>(&'a GateFiles);
+struct Opens<'a>(&'a FaultFiles);
 
 impl Drop for Opens<'_> {
     fn drop(&mut self) {
-        self.0.open_gate();
+        self.0.gate().open();
     }
 }
 
@@ -54,9 +54,9 @@ fn the_executor_goes_on_while_a_commit_is_synced() {
     let (_dir, files, db) = gated();
     let opens = Opens(&files);
     current_thread().block_on(async {
-        files.close();
+        files.gate().close();
         let commit = tokio::spawn(db.put_async(ACCOUNTS, 1, 10));
-        ticks_until(|| files.waiting() > 0).await;
+        ticks_until(|| files.gate().waiting() > 0).await;
         assert!(!commit.is_finished(), "it is not on disk");
         assert_eq!(db.get_async(ACCOUNTS, 1).await.unwrap().as_deref(), Some(&10), "applied, and its locks given back");
         drop(opens);
@@ -72,9 +72,9 @@ fn many_tasks_share_a_sync_with_each_other_and_with_threads() {
     let opens = Opens(&files);
     let before = db.status().unwrap().commits;
     current_thread().block_on(async {
-        files.close();
+        files.gate().close();
         let first = tokio::spawn(db.put_async(ACCOUNTS, 0, 1));
-        ticks_until(|| files.waiting() > 0).await;
+        ticks_until(|| files.gate().waiting() > 0).await;
         let tasks: Vec<_> = (1..TASKS).map(|id| tokio::spawn(db.put_async(ACCOUNTS, id, 1))).collect();
         let of_thread = db.clone();
         let thread = std::thread::spawn(move || of_thread.put(ACCOUNTS, TASKS, 1));
@@ -95,11 +95,11 @@ fn an_eventual_commit_of_a_task_does_not_wait_and_sync_does() {
     let (_dir, files, db) = gated();
     let opens = Opens(&files);
     current_thread().block_on(async {
-        files.close();
+        files.gate().close();
         let options = crate::TransactionOptions::new().durability(Durability::Eventual);
         db.transact_with_async(&options, |tx| async move { tx.put(ACCOUNTS, 1, 10).await }).await.unwrap();
         let synced = tokio::spawn(db.sync_async());
-        ticks_until(|| files.waiting() > 0).await;
+        ticks_until(|| files.gate().waiting() > 0).await;
         assert!(!synced.is_finished());
         drop(opens);
         synced.await.unwrap().unwrap();
@@ -111,11 +111,11 @@ fn an_eventual_commit_of_a_task_does_not_wait_and_sync_does() {
 fn a_commit_whose_future_is_dropped_is_forgotten_by_the_journal() {
     let (_dir, files, db) = gated();
     let opens = Opens(&files);
-    files.close();
+    files.gate().close();
     {
         let mut commit = pin!(db.put_async(ACCOUNTS, 1, 10));
         let end = Instant::now() + PATIENCE;
-        while files.waiting() == 0 {
+        while files.gate().waiting() == 0 {
             assert!(Instant::now() < end, "the commit never came to the disk");
             assert!(matches!(commit.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending));
         }

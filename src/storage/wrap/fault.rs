@@ -1,4 +1,5 @@
-//! Fails on purpose: the n-th write or sync, a write torn in the middle, a disk with so many bytes left.
+//! Fails on purpose: the n-th write or sync, a write torn in the middle, a disk with so many bytes left, a disk that
+//! stands still.
 
 use std::io;
 use std::path::Path;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::gate::Gate;
 use crate::storage::file::{FileHandle, FileLayer};
 
 /// What goes wrong next.
@@ -29,21 +31,33 @@ pub(crate) struct Fault {
 #[derive(Debug)]
 pub(crate) struct FaultFiles {
     inner: Arc<dyn FileLayer>,
-    fault: Arc<Mutex<Fault>>,
+    disk: Arc<Disk>,
+}
+
+/// What all files share.
+#[derive(Debug, Default)]
+struct Disk {
+    fault: Mutex<Fault>,
+    gate: Gate,
 }
 
 impl FaultFiles {
     pub(crate) fn new(inner: Arc<dyn FileLayer>) -> Arc<Self> {
-        Arc::new(FaultFiles { inner, fault: Arc::default() })
+        Arc::new(FaultFiles { inner, disk: Arc::default() })
     }
 
     /// Sets what goes wrong next, in place of what was set before.
     pub(crate) fn set(&self, fault: Fault) {
-        *self.fault.lock() = fault;
+        *self.disk.fault.lock() = fault;
+    }
+
+    /// What each sync of a file passes first.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.disk.gate
     }
 
     fn wrap(&self, handle: Arc<dyn FileHandle>) -> Arc<dyn FileHandle> {
-        Arc::new(FaultHandle { inner: handle, fault: Arc::clone(&self.fault) })
+        Arc::new(FaultHandle { inner: handle, disk: Arc::clone(&self.disk) })
     }
 }
 
@@ -95,12 +109,13 @@ impl FileLayer for FaultFiles {
 #[derive(Debug)]
 struct FaultHandle {
     inner: Arc<dyn FileHandle>,
-    fault: Arc<Mutex<Fault>>,
+    disk: Arc<Disk>,
 }
 
 impl FaultHandle {
     fn check_sync(&self) -> io::Result<()> {
-        let mut fault = self.fault.lock();
+        self.disk.gate.pass();
+        let mut fault = self.disk.fault.lock();
         if is_due(&mut fault.sync_in) { Err(fault.kind.unwrap_or(io::ErrorKind::Other).into()) } else { Ok(()) }
     }
 }
@@ -111,7 +126,7 @@ impl FileHandle for FaultHandle {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut fault = self.fault.lock();
+        let mut fault = self.disk.fault.lock();
         if is_due(&mut fault.write_in) {
             assert!(!fault.panics, "a write that was asked to panic");
             self.inner.write_at(offset, &bytes[..fault.torn_bytes.min(bytes.len())])?;

@@ -1,4 +1,4 @@
-//! File layers for tests: one records, one fails on purpose, one loses power, one stands still. Each exists once.
+//! File layers for tests: one records, one fails or stands still on purpose, one loses power. Each exists once.
 
 mod fault;
 mod gate;
@@ -6,6 +6,5 @@ mod power;
 mod recording;
 
 pub(crate) use fault::{Fault, FaultFiles};
-pub(crate) use gate::GateFiles;
 pub(crate) use power::PowerFiles;
 pub(crate) use recording::{Call, RecordingFiles};
