@@ -29,7 +29,8 @@ pub(crate) struct Page<'a> {
 impl Page<'_> {
     /// The page as HTML.
     pub(crate) fn html(&self) -> Result<String> {
-        let style = format!("{}{}{}", include_str!("page.css"), dark_style(), self.card_style());
+        let sheets = concat!(include_str!("../base.css"), include_str!("page.css"));
+        let style = format!("{sheets}{}{}", dark_style(), self.card_style());
         Ok(format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

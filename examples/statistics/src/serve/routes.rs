@@ -136,7 +136,8 @@ async fn live_action(
 }
 
 async fn style() -> Response {
-    asset("text/css; charset=utf-8", format!("{}{}", include_str!("style.css"), dark_style()))
+    let sheets = concat!(include_str!("../base.css"), include_str!("style.css"));
+    asset("text/css; charset=utf-8", format!("{sheets}{}", dark_style()))
 }
 
 fn asset(kind: &'static str, text: String) -> Response {
