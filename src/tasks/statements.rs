@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::call::Kind;
 use super::handle::AsyncTransaction;
 use super::run::run;
-use crate::codec::{Key, key_bounds};
+use crate::codec::{Key, KeyBuf, key_bounds};
 use crate::db::Db;
 use crate::error::{Error, Result};
 use crate::query;
@@ -120,6 +120,19 @@ impl Db {
         run(self.clone(), call, site, TransactionOptions::default(), body)
     }
 
+    /// One call on one row, as a transaction of its own.
+    fn at<K: Key, V: Row, R: Send + 'static, F: Fn(&Transaction, &KeyBuf) -> Result<R> + Send + Sync + 'static>(
+        &self,
+        table: Table<K, V>,
+        key: K::Ref<'_>,
+        of: (&'static str, &'static Location<'static>),
+        act: F,
+    ) -> impl Future<Output = Result<R>> + Send + 'static + use<K, V, R, F> {
+        let running = checked_key::<K, V>(table, key)
+            .map(|key| self.statement(of, Kind::Short, move |tx: &Transaction| act(tx, &key)));
+        async move { running?.await }
+    }
+
     /// As [`put`](Db::put), for a task.
     ///
     /// # Errors
@@ -132,11 +145,7 @@ impl Db {
         row: R,
     ) -> impl Future<Output = Result<()>> + Send + 'static + use<K, V, R> {
         let (row, site) = (row.into(), Location::caller());
-        let writing = checked_key::<K, V>(table, key).map(|key| {
-            let act = move |tx: &Transaction| tx.put_at(table, key.clone(), row.clone(), site);
-            self.statement(("Db::put_async", site), Kind::Short, act)
-        });
-        async move { writing?.await }
+        self.at(table, key, ("Db::put_async", site), move |tx, key| tx.put_at(table, key.clone(), row.clone(), site))
     }
 
     /// As [`insert`](Db::insert), for a task.
@@ -151,11 +160,9 @@ impl Db {
         row: R,
     ) -> impl Future<Output = Result<()>> + Send + 'static + use<K, V, R> {
         let (row, site) = (row.into(), Location::caller());
-        let writing = checked_key::<K, V>(table, key).map(|key| {
-            let act = move |tx: &Transaction| tx.insert_at(table, key.clone(), row.clone(), site);
-            self.statement(("Db::insert_async", site), Kind::Short, act)
-        });
-        async move { writing?.await }
+        self.at(table, key, ("Db::insert_async", site), move |tx, key| {
+            tx.insert_at(table, key.clone(), row.clone(), site)
+        })
     }
 
     /// As [`modify`](Db::modify), for a task. The change may run more than once; what it gave last counts.
@@ -170,11 +177,7 @@ impl Db {
         change: F,
     ) -> impl Future<Output = Result<Option<T>>> + Send + 'static + use<K, V, T, F> {
         let site = Location::caller();
-        let writing = checked_key::<K, V>(table, key).map(|key| {
-            let act = move |tx: &Transaction| tx.modify_at(table, key.clone(), &change, site);
-            self.statement(("Db::modify_async", site), Kind::Short, act)
-        });
-        async move { writing?.await }
+        self.at(table, key, ("Db::modify_async", site), move |tx, key| tx.modify_at(table, key.clone(), &change, site))
     }
 
     /// As [`remove`](Db::remove), for a task.
@@ -188,11 +191,7 @@ impl Db {
         key: K::Ref<'_>,
     ) -> impl Future<Output = Result<Option<Shared<V>>>> + Send + 'static + use<K, V> {
         let site = Location::caller();
-        let writing = checked_key::<K, V>(table, key).map(|key| {
-            let act = move |tx: &Transaction| tx.remove_at(table, key.clone(), site);
-            self.statement(("Db::remove_async", site), Kind::Short, act)
-        });
-        async move { writing?.await }
+        self.at(table, key, ("Db::remove_async", site), move |tx, key| tx.remove_at(table, key.clone(), site))
     }
 
     /// As [`compare_and_swap`](Db::compare_and_swap), for a task.
@@ -208,11 +207,9 @@ impl Db {
         new: Option<V>,
     ) -> impl Future<Output = Result<Swap<V>>> + Send + 'static + use<K, V> {
         let (new, site) = (new.map(Shared::from), Location::caller());
-        let writing = checked_key::<K, V>(table, key).map(|key| {
-            let act = move |tx: &Transaction| tx.swap_at(table, &key, expected.as_ref(), new.clone(), site);
-            self.statement(("Db::compare_and_swap_async", site), Kind::Short, act)
-        });
-        async move { writing?.await }
+        self.at(table, key, ("Db::compare_and_swap_async", site), move |tx, key| {
+            tx.swap_at(table, key, expected.as_ref(), new.clone(), site)
+        })
     }
 
     /// As [`update`](Db::update), for a task. It looks for the rows again after each lock that it had to wait for.
